@@ -1,0 +1,67 @@
+# What a person types. `make` alone lists it. What a target does at length stands in infra/local/.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+JOBS ?= 2
+SEEDS ?= 10000
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: help setup setup-dev run test check format lint types imports protos page bench train simulate proto lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## make .venv with everything that running needs (Python alone; seconds when nothing changed)
+	@infra/local/setup.sh run
+	@echo 'Installed. To have `parlance` on your PATH, type:'
+	@echo '  export PATH="$$PWD/.venv/bin:$$PATH"'
+
+setup-dev: # the same, with what tests and checks need
+	@infra/local/setup.sh dev
+
+run: setup ## start Parlance: gRPC on 127.0.0.1:50051, the page on 127.0.0.1:8080; Ctrl-C ends it
+	@exec $(BIN)/parlance run
+
+test: setup-dev ## all tests that need Python alone
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node"
+
+check: setup-dev format lint types imports protos page ## formatting, types, import rules, protos, and the page in a browser
+
+format: setup-dev
+	$(BIN)/ruff format --check .
+
+lint: setup-dev
+	$(BIN)/ruff check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+imports: setup-dev
+	PYTHONPATH=libs:. $(BIN)/lint-imports --no-logo
+
+protos: setup-dev
+	$(BIN)/python infra/local/protos.py --check
+	infra/local/buf.sh
+
+page: setup-dev
+	infra/local/page.sh
+
+bench: setup-dev ## measure, print the table, write benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+train: setup-dev ## train the intent head anew from data/nlu
+	$(BIN)/python -m services.intent.train
+
+simulate: setup-dev ## run the seeded simulation: make simulate SEEDS=10000
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+proto: setup-dev ## generate libs/parlance/v1 from protos/
+	$(BIN)/python infra/local/protos.py
+
+lock: setup-dev ## pin all packages again from pyproject.toml (UPGRADE=1: the newest)
+	@infra/local/lock.sh
+
+clean: ## remove .venv and what tools left behind
+	rm -rf .venv infra/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
