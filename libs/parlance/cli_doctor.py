@@ -1,0 +1,87 @@
+"""`parlance doctor`: what is here, what is missing, what to do."""
+
+import asyncio
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from parlance.config import Config
+
+_FREE_MB = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    # "good", "warn" or "bad"
+    state: str
+    what: str
+    told: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"state": self.state, "what": self.what, "told": self.told}
+
+
+async def examine(config: Config) -> list[Finding]:
+    return [
+        Finding("good", "python", sys.version.split()[0]),
+        _home(config),
+        *_ports(config),
+        *await asyncio.to_thread(_models, config),
+        await asyncio.to_thread(_journal, config),
+        _program("flite", "the fallback voice; install the package 'flite'"),
+    ]
+
+
+def _home(config: Config) -> Finding:
+    at = config.home
+    while not at.exists():
+        at = at.parent
+    free = shutil.disk_usage(at).free // 2**20
+    state = "good" if free > _FREE_MB else "bad"
+    return Finding(state, "home", f"{config.home}, {free} MB free" + ("" if state == "good" else "; make room"))
+
+
+def _ports(config: Config) -> list[Finding]:
+    found = []
+    for name, port in (("PARLANCE_GRPC_PORT", config.grpc_port), ("PARLANCE_HTTP_PORT", config.http_port)):
+        with socket.socket() as probe:
+            taken = probe.connect_ex(("127.0.0.1", port)) == 0
+        told = f"in use: a running platform, or set {name}" if taken else "free: nothing is running"
+        found.append(Finding("warn" if taken else "good", f"port {port}", told))
+    return found
+
+
+def _models(config: Config) -> list[Finding]:
+    from parlance import models
+    from parlance.errors import ParlanceError
+
+    found = []
+    for name in models.names():
+        try:
+            found.append(Finding("good", f"model {name}", str(models.locate(name, config.home))))
+        except ParlanceError as exc:
+            found.append(Finding("warn", f"model {name}", exc.message))
+    return found
+
+
+def _journal(config: Config) -> Finding:
+    import apsw
+
+    if not config.journal.exists():
+        return Finding("good", "journal", "none yet; made at the first start")
+    try:
+        db = apsw.Connection(str(config.journal), flags=apsw.SQLITE_OPEN_READONLY)
+        said = str(next(iter(db.execute("PRAGMA quick_check")))[0])
+        db.close()
+    except apsw.Error as exc:
+        said = str(exc)
+    if said == "ok":
+        return Finding("good", "journal", f"{config.journal}, {config.journal.stat().st_size // 2**20} MB, sound")
+    return Finding("bad", "journal", f"{config.journal} is damaged ({said}); move it away, or restore your backup")
+
+
+def _program(name: str, use: str) -> Finding:
+    at = shutil.which(name)
+    return Finding("good" if at else "warn", name, at or use)

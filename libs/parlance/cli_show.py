@@ -1,0 +1,178 @@
+"""How the command line shows things: tables and waterfalls for people, plain values for JSON."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from parlance.cli_talk import name_of
+from parlance.v1.reply_pb2 import Outcome, Reason, Settlement
+
+_BAR = 40
+_STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "refused": "red"}
+_SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow"}
+_console = Console(highlight=False)
+
+
+def line(who: str, text: str) -> None:
+    """A line of a conversation."""
+    _console.print(Text.assemble((f"{who}: ", _SPEAKERS.get(who, "")), text), soft_wrap=True)
+
+
+def silent(who: str, text: str) -> None:
+    return None
+
+
+def _when(us: int) -> str:
+    return datetime.fromtimestamp(us / 1e6, UTC).astimezone().isoformat(timespec="milliseconds")
+
+
+def _state(summary: Any) -> str:
+    return name_of(Outcome.Name(summary.outcome)) or "open"
+
+
+def turn_json(t: Any) -> dict[str, Any]:
+    return {
+        "turn_id": t.turn_id,
+        "outcome": name_of(Outcome.Name(t.outcome)),
+        "reason": name_of(Reason.Name(t.reason)),
+        "accepted_at": _when(t.accepted_at_us),
+        "session_id": t.session_id,
+        "intent": t.intent,
+        "text": t.text,
+        "reply": t.reply,
+    }
+
+
+def turns_table(found: Sequence[Any]) -> Any:
+    if not found:
+        return Text('No turns yet. Try: parlance ask "what time is it in Tokyo"')
+    table = Table(box=None, pad_edge=False)
+    for name, style in (("turn", "dim"), ("when", ""), ("ended", ""), ("asked", ""), ("said", "")):
+        table.add_column(name, style=style, overflow="fold" if name in ("asked", "said") else "ellipsis")
+    for t in found:
+        state = _state(t)
+        when = datetime.fromtimestamp(t.accepted_at_us / 1e6, UTC).astimezone().strftime("%d %b %H:%M:%S")
+        reason = name_of(Reason.Name(t.reason))
+        ended = Text(state + (f" ({reason.replace('_', ' ')})" if reason else ""), style=_STYLES.get(state, ""))
+        table.add_row(t.turn_id[:8], when, ended, Text(t.text), Text(t.reply))
+    return table
+
+
+def waterfall(told: Any) -> Any:
+    """Every step as a bar on the turn's own time."""
+    t = told.summary
+    state = _state(t)
+    head = Text.assemble(
+        (t.turn_id, "bold"),
+        "  ",
+        (state, _STYLES.get(state, "")),
+        f"  {_when(t.accepted_at_us)}\n",
+        f"asked: {t.text}\nsaid:  {t.reply}\n",
+    )
+    end = max([1, *(s.end_us for s in told.steps if s.event != "ReplyHeard")])
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "event", "", "start ms", "ms", "provider", "route", "caused by", ""):
+        table.add_column(name, justify="right" if "ms" in name else "left", no_wrap=name != "event")
+    kinds = {s.event_id: s.event for s in told.steps}
+    for s in told.steps:
+        table.add_row(
+            s.name, s.event, _bar(s, end), f"{s.start_us / 1000:.1f}", f"{(s.end_us - s.start_us) / 1000:.1f}",
+            Text(s.provider), s.route_version, kinds.get(s.causation_id, ""), Text(s.note, style="dim"),
+        )  # fmt: skip
+    parts: list[Any] = [head, table]
+    for call in told.calls:
+        parts.append(Text(f"{call.action}: {name_of(Settlement.Name(call.settlement))}"))
+    if told.HasField("error"):
+        parts.append(Text(f"error: {told.error.message}", style="red"))
+    return Group(*parts)
+
+
+def _bar(step: Any, end: int) -> Text:
+    start = min(_BAR - 1, max(0, int(_BAR * step.start_us / end)))
+    length = max(1, min(_BAR - start, round(_BAR * (step.end_us - step.start_us) / end)))
+    return Text(" " * start + "█" * length, style="cyan")
+
+
+def waterfall_json(told: Any) -> dict[str, Any]:
+    return {
+        **turn_json(told.summary),
+        "audio_ms": told.summary.audio_ms,
+        "error": told.error.message if told.HasField("error") else None,
+        "calls": [
+            {"call_id": c.call_id, "action": c.action, "settlement": name_of(Settlement.Name(c.settlement))}
+            for c in told.calls
+        ],
+        "stages": [
+            {
+                "name": s.name,
+                "event": s.event,
+                "provider": s.provider,
+                "route_version": s.route_version,
+                "start_ms": round(s.start_us / 1000, 3),
+                "end_ms": round(s.end_us / 1000, 3),
+                "event_id": s.event_id,
+                "caused_by": s.causation_id,
+                "note": s.note,
+            }
+            for s in told.steps
+        ],
+    }
+
+
+def route_json(r: Any) -> dict[str, Any]:
+    return {"stage": r.stage, "target": r.target, "version": r.version, "settings": dict(r.settings)}
+
+
+def routes_table(found: Sequence[Any]) -> Any:
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "target", "version", "settings"):
+        table.add_column(name)
+    for r in found:
+        table.add_row(r.stage, Text(r.target), r.version, Text(" ".join(f"{k}={v}" for k, v in r.settings.items())))
+    return table
+
+
+def import_json(done: Any) -> dict[str, Any]:
+    return {
+        "added": done.added,
+        "updated": done.updated,
+        "skipped": done.skipped,
+        "problems": list(done.problems),
+    }
+
+
+def letter_json(at: str, letter: Any) -> dict[str, Any]:
+    return {
+        "letter": at,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "turn_id": letter.turn_id,
+        "error": letter.error.message,
+        "attempts": letter.attempts,
+        "died_at": _when(letter.died_at_us),
+    }
+
+
+def letters_table(letters: Sequence[tuple[str, Any]]) -> Any:
+    if not letters:
+        return Text("No dead letters.")
+    table = Table(box=None, pad_edge=False)
+    for name in ("letter", "when", "topic", "turn", "attempts", "why"):
+        table.add_column(name)
+    for at, d in letters:
+        where = f"{d.topic}/{d.partition}@{d.offset}"
+        table.add_row(at, _when(d.died_at_us), where, d.turn_id[:8], str(d.attempts), Text(d.error.message))
+    return table
+
+
+def findings_table(findings: Sequence[Any]) -> Any:
+    marks = {"good": Text("ok", style="green"), "warn": Text("note", style="yellow"), "bad": Text("BAD", style="red")}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for f in findings:
+        table.add_row(marks[f.state], f.what, Text(f.told))
+    return table

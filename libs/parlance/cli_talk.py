@@ -1,0 +1,227 @@
+"""`parlance say` and `parlance ask`: one turn, and with --stay what is said unasked after it."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parlance.audio import resample, write_wav
+from parlance.client import Client
+from parlance.errors import InvalidRequest, Unavailable, as_error, from_proto
+from parlance.v1.gateway_service_pb2 import (
+    AudioEncoding,
+    AudioEnd,
+    ConverseRequest,
+    ConverseResponse,
+    GetTurnRequest,
+    Hello,
+    Listening,
+    Played,
+    Text,
+)
+from parlance.v1.reply_pb2 import Outcome, Reason
+
+_PIECE = 65536
+_ANSWER_S = 120.0
+_PLAYERS = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
+
+
+@dataclass(slots=True)
+class Heard:
+    """What came back in one turn, and of what was said unasked after it."""
+
+    turn_id: str = ""
+    transcript: str = ""
+    clauses: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+    ended: Any = None
+    spoken: bool = False
+    sound: list[NDArray[np.int16]] = field(default_factory=list)
+    rate: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return sum(len(s) for s in self.sound) / self.rate if self.rate else 0.0
+
+
+class Talk:
+    """One conversation with a running platform. `show` gets each line that a person wants to read."""
+
+    def __init__(self, address: str, show: Any, *, mute: bool = False, play: bool = False) -> None:
+        self._address, self._show, self._mute, self._play = address, show, mute, play
+        self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
+        self.heard = Heard()
+        self._ready = False
+        self._pending: list[NDArray[np.int16]] = []
+
+    def send_file(self, path: Path) -> None:
+        """Raises InvalidRequest where the file cannot be read; what is in it is judged by the platform."""
+        try:
+            data = path.read_bytes()
+        except OSError as exc:
+            raise InvalidRequest(f"{path} cannot be read: {exc.strerror}") from exc
+        hello = Hello(encoding=AudioEncoding.AUDIO_ENCODING_FILE, listening=Listening.LISTENING_UNTIL_END)
+        self._put(ConverseRequest(hello=hello))
+        for start in range(0, len(data), _PIECE):
+            self._put(ConverseRequest(audio=data[start : start + _PIECE]))
+        self._put(ConverseRequest(audio_end=AudioEnd()))
+
+    def send_text(self, text: str) -> None:
+        self._put(ConverseRequest(hello=Hello(mute=self._mute)))
+        self._put(ConverseRequest(text=Text(text=text)))
+
+    async def run(self, stay_s: float) -> Heard:
+        """Until the turn has ended and sounded, and for `stay_s` seconds more."""
+        async with Client(self._address) as client:
+            try:
+                async with aclosing(client.converse(self._stream())) as responses:
+                    await self._until_done(responses, stay_s)
+            except Unavailable as exc:
+                raise exc if self._ready else NotRunning(self._address) from exc
+            if self.heard.turn_id:
+                told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
+                return self._with(told)
+        return self.heard
+
+    async def _until_done(self, responses: AsyncGenerator[ConverseResponse, None], stay_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _ANSWER_S
+        try:
+            async with asyncio.timeout_at(end) as limit:
+                async for response in responses:
+                    await self._on(response)
+                    if self.heard.spoken and not self.heard.unasked:
+                        limit.reschedule(min(limit.when() or end, loop.time() + stay_s))
+                    if self.heard.spoken and stay_s <= 0:
+                        return
+        except TimeoutError:
+            if not self.heard.spoken:
+                raise Unavailable("no answer came within two minutes") from None
+
+    def _put(self, request: ConverseRequest) -> None:
+        self._requests.put_nowait(request)
+
+    async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
+        while (request := await self._requests.get()) is not None:
+            yield request
+
+    async def _on(self, response: ConverseResponse) -> None:
+        kind = response.WhichOneof("message") or ""
+        handle = getattr(self, f"_on_{kind}", None)
+        if handle is not None:
+            await handle(getattr(response, kind))
+
+    async def _on_ready(self, ready: Any) -> None:
+        self._ready = True
+
+    async def _on_accepted(self, accepted: Any) -> None:
+        self.heard.turn_id, self.heard.transcript = accepted.turn_id, ""
+
+    async def _on_transcript(self, transcript: Any) -> None:
+        self.heard.transcript = transcript.text
+        if transcript.text:
+            self._show("you", transcript.text)
+
+    async def _on_clause(self, clause: Any) -> None:
+        asked = clause.turn_id == self.heard.turn_id
+        (self.heard.clauses if asked else self.heard.unasked).append(clause.text)
+        self._show("parlance" if asked else "unasked", clause.text)
+
+    async def _on_audio(self, audio: Any) -> None:
+        pcm = np.frombuffer(audio.pcm, np.int16)
+        self.heard.rate = self.heard.rate or audio.sample_rate_hz
+        if audio.sample_rate_hz != self.heard.rate:
+            pcm = resample(pcm, audio.sample_rate_hz, self.heard.rate)
+        self.heard.sound.append(pcm)
+        self._pending.append(pcm)
+
+    async def _on_silence(self, silence: Any) -> None:
+        self._pending.clear()
+
+    async def _on_ended(self, ended: Any) -> None:
+        if ended.turn_id == self.heard.turn_id:
+            self.heard.ended = ended
+            if ended.say:
+                self.heard.clauses.append(ended.say)
+                self._show("parlance", ended.say)
+            if ended.outcome == Outcome.OUTCOME_CANCELLED:
+                self._show("note", f"cancelled: {Reason.Name(ended.reason).removeprefix('REASON_').lower()}")
+
+    async def _on_spoken(self, spoken: Any) -> None:
+        if self._play and self._pending:
+            await _play(np.concatenate(self._pending), self.heard.rate)
+        self._pending.clear()
+        self._put(ConverseRequest(played=Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)))
+        if spoken.turn_id == self.heard.turn_id:
+            self.heard.spoken = True
+
+    async def _on_problem(self, problem: Any) -> None:
+        raise from_proto(problem.error)
+
+    def _with(self, told: Any) -> Heard:
+        self.told = told
+        return self.heard
+
+    def as_json(self) -> dict[str, Any]:
+        told, heard = self.told, self.heard
+        return {
+            "turn_id": heard.turn_id,
+            "outcome": name_of(Outcome.Name(told.summary.outcome)),
+            "reason": name_of(Reason.Name(told.summary.reason)),
+            "transcript": heard.transcript or told.summary.text,
+            "intent": told.summary.intent,
+            "reply": " ".join(heard.clauses),
+            "unasked": " ".join(heard.unasked),
+            "audio_seconds": round(heard.seconds, 3),
+            "stages": [
+                {
+                    "name": step.name,
+                    "event": step.event,
+                    "provider": step.provider,
+                    "start_ms": round(step.start_us / 1000, 3),
+                    "end_ms": round(step.end_us / 1000, 3),
+                }
+                for step in told.steps
+            ],
+        }
+
+    def save(self, path: Path) -> None:
+        sound = np.concatenate(self.heard.sound) if self.heard.sound else np.zeros(0, np.int16)
+        try:
+            write_wav(path, sound, self.heard.rate or 16000)
+        except OSError as exc:
+            raise InvalidRequest(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+class NotRunning(Unavailable):
+    def __init__(self, address: str) -> None:
+        super().__init__(f"nothing is running at {address}; start it with 'make run' or 'parlance run'")
+
+
+def name_of(enum_name: str) -> str | None:
+    """ "OUTCOME_ANSWERED" -> "answered"; UNSPECIFIED -> None."""
+    word = enum_name.partition("_")[2].lower()
+    return None if word == "unspecified" else word
+
+
+async def _play(sound: NDArray[np.int16], rate: int) -> None:
+    import tempfile
+
+    player = next((p for p in _PLAYERS if shutil.which(p[0])), None)
+    if player is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "reply.wav"
+        write_wav(path, sound, rate)
+        process = await asyncio.create_subprocess_exec(*player, str(path), stderr=asyncio.subprocess.DEVNULL)
+        await process.wait()
+
+
+def error_of(exc: BaseException) -> str:
+    return as_error(exc).message

@@ -1,0 +1,74 @@
+"""Settings, read once from the environment. Everything else gets them as arguments."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from parlance.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    # Where data lives.
+    home: Path
+    # "" is the embedded journal in `home`.
+    bus: str
+    grpc_port: int
+    http_port: int
+    user_id: str
+    time_zone: str
+    # "info", "debug", ...
+    log_level: str
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys.json"
+
+
+def load() -> Config:
+    """Raises InvalidRequest where a setting makes no sense."""
+    env = os.environ
+    home = env.get("PARLANCE_HOME") or platformdirs.user_data_dir("parlance")
+    return Config(
+        home=Path(home).expanduser(),
+        bus=env.get("PARLANCE_BUS", ""),
+        grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
+        http_port=_port(env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
+        user_id=env.get("PARLANCE_USER", "owner"),
+        time_zone=env.get("PARLANCE_TIME_ZONE") or _system_time_zone(),
+        log_level=env.get("PARLANCE_LOG", "warning"),
+    )
+
+
+def secret(name: str) -> str:
+    """The value of a variable that a route's `api_key_env` names; "" where it is not set."""
+    return os.environ.get(name, "") if name else ""
+
+
+def _port(value: str | None, name: str, default: int) -> int:
+    if not value:
+        return default
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise InvalidRequest(f"{name} must be a port number, not '{value}'")
+    return int(value)
+
+
+def _system_time_zone() -> str:
+    """The machine's IANA time zone; UTC where it does not say."""
+    link = Path("/etc/localtime")
+    if os.environ.get("TZ"):
+        return os.environ["TZ"].lstrip(":")
+    if link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
+        return target.split("zoneinfo/", 1)[1]
+    return "UTC" if time.timezone == 0 else f"Etc/GMT{time.timezone // 3600:+d}"

@@ -1,0 +1,189 @@
+"""The past, read from the log: turns, newest first, and every step of one. Pure projections: nothing is stored."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from parlance.bus import Bus, Record
+from parlance.errors import InvalidRequest
+from parlance.events import TOPICS, kind, parse, payload
+from parlance.outgoing import BEGAN
+from parlance.privacy import KeyDestroyed, Sealing
+from parlance.v1.gateway_service_pb2 import GetTurnResponse, Step, TurnSummary
+from parlance.v1.reply_pb2 import Outcome, Reason, Settlement
+from parlance.v1.turn_pb2 import Header
+
+_TOPICS = (
+    "session.v1",
+    "speech.v1",
+    "intent.v1",
+    "reply.v1",
+    "effect.v1",
+    "llm.v1",
+    "context.v1",
+    "voice.v1",
+    "state.v1",
+)
+_TURNS_KEPT = 500
+_LOOK_BACK = 20_000
+_BATCH = 1000
+
+
+@dataclass(slots=True)
+class Seen:
+    """An event of a turn as it stands in the log."""
+
+    topic: str
+    event: Any
+    began_us: int
+    ended_us: int
+
+
+@dataclass(slots=True)
+class Past:
+    header: Header
+    seen: list[Seen] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+
+class History:
+    def __init__(self, bus: Bus, sealing: Sealing) -> None:
+        self._bus, self._sealing = bus, sealing
+        self._next: dict[tuple[str, int], int] = {}
+        self._turns: OrderedDict[str, Past] = OrderedDict()
+
+    async def newest(self, limit: int) -> list[TurnSummary]:
+        """The newest turns, newest first."""
+        await self._catch_up()
+        pasts = sorted(self._turns.values(), key=lambda p: p.header.accepted_at_us, reverse=True)
+        return [summary_of(p) for p in pasts[:limit]]
+
+    async def past(self, turn_id: str) -> Past:
+        """One turn by its id or a prefix of it. Raises InvalidRequest where it names none or several."""
+        await self._catch_up()
+        found = [t for t in self._turns if t.startswith(turn_id)] if len(turn_id) >= 4 else []
+        if len(found) != 1:
+            why = "names several turns; give more of it" if found else "names no turn here; see 'parlance turns'"
+            raise InvalidRequest(f"'{turn_id}' {why}")
+        return self._turns[found[0]]
+
+    async def turn(self, turn_id: str) -> GetTurnResponse:
+        return told(await self.past(turn_id))
+
+    async def _catch_up(self) -> None:
+        for topic in _TOPICS:
+            for partition in range(TOPICS[topic].partitions):
+                await self._read(topic, partition)
+        while len(self._turns) > _TURNS_KEPT:
+            self._turns.pop(min(self._turns, key=lambda t: self._turns[t].header.accepted_at_us))
+
+    async def _read(self, topic: str, partition: int) -> None:
+        at = (topic, partition)
+        start = max(self._next.get(at, 0), await self._bus.end(topic, partition) - _LOOK_BACK)
+        while records := await self._bus.read(topic, partition, start, _BATCH):
+            for record in records:
+                self._note(record)
+            start = records[-1].offset + 1
+        self._next[at] = start
+
+    def _note(self, record: Record) -> None:
+        try:
+            event = parse(record.topic, record.value)
+            self._sealing.open(event)
+        except KeyDestroyed:
+            pass
+        except DecodeError:
+            return
+        header = event.header
+        if not header.turn_id or header.run or not kind(event):
+            return
+        past = self._turns.get(header.turn_id)
+        if past is None:
+            past = self._turns[header.turn_id] = Past(header)
+        if header.event_id in past.ids:
+            return
+        past.ids.add(header.event_id)
+        began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
+        past.seen.append(Seen(record.topic, event, began, record.ts_us))
+
+
+def _bodies(past: Past, name: str) -> list[Any]:
+    return [payload(s.event) for s in past.seen if kind(s.event) == name]
+
+
+def summary_of(past: Past) -> TurnSummary:
+    made = TurnSummary(
+        turn_id=past.header.turn_id,
+        session_id=past.header.session_id,
+        modality=past.header.modality,
+        accepted_at_us=past.header.accepted_at_us,
+    )
+    texts = [b.text for name in ("accepted", "final", "recognized") for b in _bodies(past, name) if b.text]
+    made.text = texts[-1] if texts else ""
+    made.intent = next((b.intent for b in _bodies(past, "recognized")), "")
+    clauses = sorted(_bodies(past, "clause"), key=lambda b: b.seq)
+    said = [b.text for b in clauses]
+    for completed in _bodies(past, "completed"):
+        made.outcome, made.reason = completed.outcome, completed.reason
+        if completed.say:
+            said.append(completed.say)
+    made.reply = " ".join(said)
+    made.audio_ms = sum(b.audio_ms for b in _bodies(past, "spoken"))
+    return made
+
+
+def told(past: Past) -> GetTurnResponse:
+    """A turn with every step, in order of time."""
+    made = GetTurnResponse(summary=summary_of(past))
+    base = past.header.accepted_at_us
+    for seen in sorted(past.seen, key=lambda s: (s.ended_us, s.began_us)):
+        if kind(seen.event) == "snapshot":
+            continue
+        made.steps.append(_step(seen, base))
+    for completed in _bodies(past, "completed"):
+        made.calls.extend(completed.calls)
+        if completed.HasField("error"):
+            made.error.CopyFrom(completed.error)
+    return made
+
+
+def _step(seen: Seen, base: int) -> Step:
+    body, header = payload(seen.event), seen.event.header
+    facts = getattr(body, "answer", body)
+    began = getattr(facts, "began_at_us", 0) or seen.began_us
+    if kind(seen.event) == "final" and header.asked_at_us:
+        began = header.asked_at_us
+    return Step(
+        name=TOPICS[seen.topic].producer,
+        event=type(body).__name__,
+        provider=getattr(facts, "provider", ""),
+        route_version=getattr(facts, "route_version", ""),
+        start_us=min(began, seen.ended_us) - base,
+        end_us=seen.ended_us - base,
+        event_id=header.event_id,
+        causation_id=header.causation_id,
+        note=_note_of(body),
+    )
+
+
+def _note_of(body: Any) -> str:
+    """What a reader wants to know of a step; names and numbers only."""
+    notes = {
+        "IntentRecognized": lambda: f"{body.intent or 'nothing'} {body.confidence:.2f}",
+        "FinalTranscript": lambda: "nothing heard" if body.no_speech else f"{body.voiced_ms} ms of speech",
+        "ReplyClause": lambda: f"clause {body.seq}",
+        "TurnCompleted": lambda: _words(Outcome.Name(body.outcome), Reason.Name(body.reason)),
+        "EffectRecorded": lambda: f"{body.action} {_words(Settlement.Name(body.settlement))}",
+        "ClauseSpoken": lambda: f"{body.audio_ms} ms of sound",
+        "ReplyHeard": lambda: f"{body.heard.clauses} clauses, {body.heard.ms} ms heard",
+        "UsageRecorded": lambda: f"{body.input_tokens} + {body.output_tokens} tokens",
+    }
+    note = notes.get(type(body).__name__)
+    return note() if note else ""
+
+
+def _words(*names: str) -> str:
+    kept = [n.partition("_")[2].lower().replace("_", " ") for n in names if not n.endswith("UNSPECIFIED")]
+    return ", ".join(kept)

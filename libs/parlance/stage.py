@@ -1,0 +1,218 @@
+"""The stage runtime: order per session, cancel, dedup, retry with a bound, dead letters, back-pressure, drain.
+
+A stage's work is `process(item)`. Where an event must not queue behind running work (an interruption, a newer turn,
+a deadline), `cuts(running, new)` says so: the running work is cancelled, its end awaited, the new event handled next.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from parlance import clock
+from parlance.bus import Bus, Record, Subscription
+from parlance.cut import Cut
+from parlance.deadletters import dead_letter
+from parlance.errors import ParlanceError, as_error
+from parlance.events import parse
+from parlance.log import logger
+from parlance.offsets import Offsets
+from parlance.privacy import KeyDestroyed, Sealing
+from parlance.store import Conflict
+
+_KNOWN_IDS = 20_000
+_BACKOFF_S = 0.05
+
+
+@dataclass(slots=True)
+class Item:
+    """An event on its way through a stage. Internal ones (a deadline) have no record."""
+
+    session: str
+    event: Any
+    record: Record | None = None
+    arrived_us: int = 0
+    sealed: bool = True
+    # The ownership of the partition that it came in: a commit carries it.
+    ownership: int = 0
+    # Set while it is handled: holds back what would cut it.
+    cut: Cut | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What makes a stage this stage."""
+
+    process: Callable[[Item], Awaitable[None]]
+    # After the last attempt: how the turn learns of it.
+    failed: Callable[[Item, ParlanceError], Awaitable[None]]
+    cuts: Callable[[Item, Item], bool] = lambda running, new: False
+    # Called once all that was in the log at the start has been handled.
+    caught_up: Callable[[], Awaitable[None]] | None = None
+    attempts: int = 3
+    # More than this many events in flight pause the subscription.
+    max_in_flight: int = 512
+
+
+@dataclass(slots=True)
+class Lane:
+    """One session: one item at a time."""
+
+    queue: list[Item] = field(default_factory=list)
+    running: Item | None = None
+    cut: Cut = field(default_factory=Cut)
+    active: bool = False
+
+
+class Stage:
+    def __init__(self, name: str, bus: Bus, sealing: Sealing, work: Work) -> None:
+        self.name = name
+        self._bus, self._sealing, self._work = bus, sealing, work
+        self._lanes: dict[str, Lane] = {}
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._offsets = Offsets()
+        self._in_flight = 0
+        self._paused = False
+        self._group: asyncio.TaskGroup | None = None
+        self._subscription: Subscription | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self, topics: Sequence[str], ready: asyncio.Event | None = None) -> None:
+        """Runs until cancelled; the work in flight is then cancelled too and comes again at the next start."""
+        async with asyncio.TaskGroup() as self._group:
+            self._subscription = self._bus.subscribe(self.name, topics, self._deliver)
+            try:
+                await self._subscription.caught_up()
+                await self._idle.wait()
+                if self._work.caught_up is not None:
+                    await self._work.caught_up()
+                if ready is not None:
+                    ready.set()
+                await asyncio.Event().wait()
+            finally:
+                await self._subscription.stop()
+
+    async def drain(self, grace_s: float) -> None:
+        """Takes nothing new, and waits at most `grace_s` for the work in flight."""
+        if self._subscription is not None:
+            self._subscription.pause()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.warning("%s: work still in flight at shutdown; it will be done at the next start", self.name)
+
+    def inject(self, item: Item) -> None:
+        """Puts an internal event at the head of its session."""
+        self._enqueue(item, front=True)
+
+    def _deliver(self, records: list[Record]) -> None:
+        for record in records:
+            self._offsets.began(record.topic, record.partition, record.offset)
+            self._receive(record, self._owned(record))
+        if self._in_flight > self._work.max_in_flight and not self._paused and self._subscription is not None:
+            self._paused = True
+            self._subscription.pause()
+
+    def _owned(self, record: Record) -> int:
+        sub = self._subscription
+        return sub.ownership(record.topic, record.partition) if sub is not None else 0
+
+    def _receive(self, record: Record, ownership: int) -> None:
+        try:
+            event = parse(record.topic, record.value)
+            if not event.WhichOneof("event"):
+                raise DecodeError("no event in it")
+        except DecodeError as exc:
+            self._bury(record, as_error(exc), 1, "")
+            self._done(record, ownership)
+            return
+        event_id = event.header.event_id
+        if event_id in self._known:
+            self._done(record, ownership)
+            return
+        self._known[event_id] = None
+        if len(self._known) > _KNOWN_IDS:
+            self._known.popitem(last=False)
+        self._enqueue(Item(event.header.session_id, event, record, clock.now_us(), ownership=ownership))
+
+    def _enqueue(self, item: Item, front: bool = False) -> None:
+        lane = self._lanes.get(item.session)
+        if lane is None:
+            lane = self._lanes[item.session] = Lane()
+        urgent = front or any(self._work.cuts(waiting, item) for waiting in lane.queue)
+        if lane.running is not None and self._work.cuts(lane.running, item):
+            lane.cut.cut()
+            urgent = True
+        lane.queue.insert(0, item) if urgent else lane.queue.append(item)
+        self._in_flight += 1
+        self._idle.clear()
+        if not lane.active and self._group is not None:
+            lane.active = True
+            self._group.create_task(self._drive(item.session, lane))
+
+    async def _drive(self, session: str, lane: Lane) -> None:
+        try:
+            while lane.queue:
+                item = lane.running = lane.queue.pop(0)
+                item.cut = lane.cut
+                keep = await self._handle(lane, item)
+                lane.running = None
+                self._in_flight -= 1
+                if item.record is not None and keep:
+                    self._done(item.record, item.ownership)
+        finally:
+            lane.running, lane.active = None, False
+            if not lane.queue:
+                self._lanes.pop(session, None)
+            self._relax()
+
+    def _relax(self) -> None:
+        if self._in_flight <= 0:
+            self._idle.set()
+        if self._paused and self._in_flight < self._work.max_in_flight // 2 and self._subscription is not None:
+            self._paused = False
+            self._subscription.resume()
+
+    async def _handle(self, lane: Lane, item: Item) -> bool:
+        """True: done, its offset may be committed."""
+        for attempt in range(1, self._work.attempts + 1):
+            try:
+                if item.sealed:
+                    self._sealing.open(item.event)
+                    item.sealed = False
+                await lane.cut.run(self._work.process(item))
+                return True
+            except KeyDestroyed:
+                return True
+            except Conflict:
+                logger.warning("%s: replaced by another owner; leaves the event to it", self.name)
+                return False
+            except Exception as exc:
+                error = as_error(exc)
+                logger.warning("%s: attempt %d failed: %s", self.name, attempt, error.message, exc_info=exc)
+                if attempt == self._work.attempts:
+                    await self._give_up(item, error, attempt)
+                    return True
+                await asyncio.sleep(_BACKOFF_S * 2**attempt)
+        return True
+
+    async def _give_up(self, item: Item, error: ParlanceError, attempts: int) -> None:
+        if item.record is not None:
+            self._bury(item.record, error, attempts, item.event.header.turn_id)
+        try:
+            await self._work.failed(item, error)
+        except Exception as exc:
+            logger.error("%s: could not end the turn: %s", self.name, as_error(exc).message, exc_info=exc)
+
+    def _bury(self, record: Record, error: ParlanceError, attempts: int, turn_id: str) -> None:
+        self._bus.append([dead_letter(self.name, record, error, attempts, turn_id)])
+
+    def _done(self, record: Record, ownership: int) -> None:
+        upto = self._offsets.ended(record.topic, record.partition, record.offset)
+        if upto is not None and self._subscription is not None:
+            self._subscription.commit(record.topic, record.partition, upto, ownership)

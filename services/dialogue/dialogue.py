@@ -1,0 +1,184 @@
+"""Dialogue owns the turn: every accepted turn gets exactly one terminal event inside its deadline."""
+
+from typing import Any
+
+from parlance import clock
+from parlance.bus import topic_name
+from parlance.errors import ParlanceError, from_code, from_proto
+from parlance.events import cuts_turn, opens_turn, payload
+from parlance.stage import Item, Stage, Work
+from parlance.v1.effect_pb2 import EffectEvent, TimerFired
+from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized
+from parlance.v1.reply_pb2 import Outcome, Reason
+from parlance.v1.session_pb2 import (
+    DeviceAttached,
+    DeviceDetached,
+    ReplyHeard,
+    SessionEvent,
+    TurnAccepted,
+    TurnInterrupted,
+)
+from parlance.v1.turn_pb2 import StageFailed
+from services.dialogue import rows
+from services.dialogue.parts import Parts
+from services.dialogue.running import Running
+from services.dialogue.sessions import STAGE, Session, Sessions
+from services.dialogue.timers import Due, Timers
+from services.dialogue.turns import Turns
+from services.dialogue.unasked import Unasked
+
+TOPICS = (topic_name(SessionEvent), topic_name(IntentEvent), topic_name(EffectEvent))
+
+
+class Dialogue:
+    """`stage` runs it over its topics."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        work = Work(self.process, self.failed, cuts, self.caught_up)
+        self.stage = Stage(STAGE, parts.bus, parts.sealing, work)
+        self._sessions = Sessions(parts.store, parts.sealing)
+        self._timers = Timers(self.stage.inject)
+        self._turns = Turns(parts, self._sessions, self._timers)
+        self._running = Running(parts, self._sessions, self._turns)
+        self._unasked = Unasked(self._timers, self._turns, parts.cut_in_s)
+        self._on: dict[type[Any], Any] = {
+            TurnAccepted: self._accepted,
+            TurnInterrupted: self._interrupted,
+            ReplyHeard: self._heard,
+            DeviceAttached: self._attached,
+            DeviceDetached: self._detached,
+            IntentRecognized: self._recognized,
+            StageFailed: self._stage_failed,
+            TimerFired: self._fired,
+        }
+
+    async def process(self, item: Item) -> None:
+        user = "" if isinstance(item.event, Due) else item.event.header.user_id
+        session = await self._sessions.get(item.session, user)
+        session.cut = item.cut or session.cut
+        if isinstance(item.event, Due):
+            await self._due(session, item.event)
+        else:
+            handle = self._on.get(type(payload(item.event)))
+            if handle is not None:
+                await handle(session, item.event)
+        await self._go_on(session)
+
+    async def failed(self, item: Item, error: ParlanceError) -> None:
+        """The stage has given an event up: its turn ends, whatever it was."""
+        turn_id = item.event.turn_id if isinstance(item.event, Due) else item.event.header.turn_id
+        user = "" if isinstance(item.event, Due) else item.event.header.user_id
+        session = await self._sessions.get(item.session, user)
+        turn = rows.find_open(session.row, turn_id)
+        if turn is not None:
+            await self._turns.end(session, turn, Outcome.OUTCOME_FAILED, Reason.REASON_ERROR, error)
+
+    async def caught_up(self) -> None:
+        """Re-arms every deadline, after the backlog has been handed over."""
+        for session_id in await self._sessions.due():
+            session = await self._sessions.stored(session_id)
+            self._unasked.rearm(session)
+            for turn in session.row.open:
+                self._timers.at(session_id, turn.header.turn_id, turn.header.deadline_us)
+            self.stage.inject(Item(session_id, Due("none"), sealed=False))
+        self._unasked.attached.clear()
+        self._timers.arm()
+
+    async def _accepted(self, session: Session, event: Any) -> None:
+        turn = await self._turns.open(session, event.header)
+        if turn is not None:
+            turn.user_text = turn.user_text or event.accepted.text
+            self._sessions.save(session)
+
+    async def _interrupted(self, session: Session, event: Any) -> None:
+        turn = await self._turns.open(session, event.header)
+        if turn is not None:
+            await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_INTERRUPTED)
+
+    async def _heard(self, session: Session, event: Any) -> None:
+        if rows.apply_heard(session.row, event.heard.heard):
+            self._sessions.save(session)
+
+    async def _attached(self, session: Session, event: Any) -> None:
+        self._unasked.attached.setdefault(session.id, set()).add(event.header.device_id)
+
+    async def _detached(self, session: Session, event: Any) -> None:
+        devices = self._unasked.attached.get(session.id, set())
+        devices.discard(event.header.device_id)
+        if not devices:
+            self._unasked.attached.pop(session.id, None)
+
+    async def _stage_failed(self, session: Session, event: Any) -> None:
+        turn = await self._turns.open(session, event.header)
+        if turn is not None:
+            error = from_proto(payload(event).error)
+            await self._turns.end(session, turn, Outcome.OUTCOME_FAILED, Reason.REASON_ERROR, error)
+
+    async def _recognized(self, session: Session, event: Any) -> None:
+        turn = await self._turns.open(session, event.header)
+        if turn is None:
+            return
+        turn.user_text = event.recognized.text
+        if event.recognized.no_speech:
+            await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_NOTHING_HEARD)
+        elif self._unasked.must_wait(session, turn):
+            self._unasked.wait(session, event)
+            self._sessions.save(session)
+        elif refusal := self._parts.policy(event.header, event.recognized):
+            error = from_code(refusal.code, refusal.message)
+            await self._turns.end(session, turn, Outcome.OUTCOME_REFUSED, Reason.REASON_POLICY, error)
+        else:
+            await self._running.handle(session, turn, event)
+
+    async def _fired(self, session: Session, event: Any) -> None:
+        if self._unasked.take(session, event):
+            self._sessions.save(session)
+
+    async def _due(self, session: Session, due: Due) -> None:
+        if due.cut_in:
+            event = await self._unasked.cut_in(session, due.turn_id)
+            if event is not None:
+                await self._begin(session, event, cuts_in=True)
+            return
+        turn = rows.find_open(session.row, due.turn_id)
+        if turn is None:
+            await self._unasked.overdue(session, due.turn_id)
+        elif clock.now_us() >= turn.header.deadline_us:
+            await self._turns.end(session, turn, Outcome.OUTCOME_FAILED, Reason.REASON_DEADLINE)
+        else:
+            self._timers.at(session.id, due.turn_id, turn.header.deadline_us)
+
+    async def _go_on(self, session: Session) -> None:
+        """Whatever waited and may begin now begins."""
+        while session.row.waiting and (found := self._unasked.next(session)) is not None:
+            await self._begin(session, found[0], cuts_in=found[1])
+
+    async def _begin(self, session: Session, event: Any, cuts_in: bool) -> None:
+        turn = await self._turns.open(session, event.header)
+        if turn is not None:
+            await self._running.handle(session, turn, event, cuts_in)
+
+
+def cuts(running: Item, new: Item) -> bool:
+    """Whether `new` must not wait for `running`: an interruption or a deadline of its turn, or a newer turn of the
+    same device."""
+    if isinstance(new.event, Due):
+        return new.event.cut_in or _turn_of(running) == new.event.turn_id
+    if isinstance(running.event, Due):
+        return False
+    body, mine, theirs = payload(new.event), new.event.header, running.event.header
+    if cuts_turn(body):
+        return bool(theirs.turn_id == mine.turn_id)
+    if isinstance(body, TimerFired) or not opens_turn(body) or not _begins(running):
+        return False
+    same_device = theirs.turn_id != mine.turn_id and theirs.device_id == mine.device_id
+    return bool(same_device and theirs.accepted_at_us < mine.accepted_at_us)
+
+
+def _turn_of(item: Item) -> str:
+    return str(item.event.turn_id if isinstance(item.event, Due) else item.event.header.turn_id)
+
+
+def _begins(item: Item) -> bool:
+    return isinstance(payload(item.event), (IntentRecognized, TimerFired))

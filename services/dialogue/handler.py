@@ -1,0 +1,102 @@
+"""From what was meant to what is said. One event in, the clauses and the end of its turn out."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from parlance.turn import Turn
+from parlance.v1.actions_service_pb2 import RunRequest
+from parlance.v1.context_service_pb2 import LookupRequest
+from parlance.v1.effect_pb2 import TimerFired
+from parlance.v1.intent_pb2 import IntentRecognized
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
+from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause, Settlement, TurnCompleted
+from parlance.v1.state_pb2 import SessionSnapshot
+from parlance.v1.turn_pb2 import Label
+from services.dialogue.clauses import Clauses
+from services.dialogue.wording import fired, own_words
+
+ACTS = ("time", "date", "timer", "alarm", "calc", "unit", "list", "note")
+LOOKUPS = ("contacts", "calendar")
+SYSTEM = (
+    "You are a voice assistant. Answer in one to three short spoken sentences, without lists, markup or emoji. "
+    "Say so when you do not know."
+)
+
+Event = IntentRecognized | TimerFired
+Reply = ReplyClause | TurnCompleted
+
+
+async def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+    """What the turn says, clause by clause, then its end."""
+    if isinstance(event, TimerFired):
+        yield ReplyClause(text=fired(event))
+        yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+        return
+    domain = event.intent.partition(".")[0]
+    if domain in ACTS:
+        replies = _act(event, turn)
+    elif domain in LOOKUPS:
+        replies = _look_up(event, turn)
+    elif words := own_words(event, turn.state):
+        replies = _say(words, turn)
+    else:
+        replies = _chat(event, turn)
+    async with aclosing(replies):
+        async for reply in replies:
+            yield reply
+
+
+async def _say(words: str, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+    yield ReplyClause(text=words)
+    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+
+
+async def _act(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+    done = await turn.ask.actions.Run(
+        RunRequest(
+            action=event.intent,
+            slots=event.slots,
+            text=event.text,
+            now_us=turn.now,
+            time_zone=turn.time_zone,
+            device_id=turn.device,
+        )
+    )
+    yield ReplyClause(text=done.say, card=done.card if done.HasField("card") else None, provider="actions")
+    refused = done.settlement == Settlement.SETTLEMENT_REFUSED
+    yield turn.close(
+        Outcome.OUTCOME_REFUSED if refused else Outcome.OUTCOME_ANSWERED,
+        Reason.REASON_POLICY if refused else Reason.REASON_UNSPECIFIED,
+    )
+
+
+async def _look_up(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+    found = await turn.ask.context.Lookup(
+        LookupRequest(query=event.intent, slots=event.slots, text=event.text, now_us=turn.now, time_zone=turn.time_zone)
+    )
+    yield ReplyClause(
+        text=found.say, card=found.card if found.HasField("card") else None, source=found.source, provider="context"
+    )
+    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+
+
+async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+    request = AnswerRequest(messages=_messages(event.text, turn.state), label=Label.LABEL_PERSONAL)
+    provider, version, splitter = "", "", Clauses()
+    async for part in turn.ask.llm.Answer(request):
+        if part.HasField("began"):
+            provider, version = part.began.provider, part.began.route_version
+        for text in splitter.add(part.text):
+            yield ReplyClause(text=text, provider=provider, route_version=version)
+    for text in splitter.rest():
+        yield ReplyClause(text=text, provider=provider, route_version=version)
+    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+
+
+def _messages(text: str, state: SessionSnapshot) -> list[ChatMessage]:
+    made = [ChatMessage(role=Role.ROLE_SYSTEM, text=SYSTEM)]
+    for exchange in state.conversation:
+        made.append(ChatMessage(role=Role.ROLE_USER, text=exchange.user_text))
+        if exchange.reply_text:
+            made.append(ChatMessage(role=Role.ROLE_ASSISTANT, text=exchange.reply_text))
+    return [*made, ChatMessage(role=Role.ROLE_USER, text=text)]

@@ -1,0 +1,22 @@
+"""What dialogue is made of; one place builds it, tests build it with other parts."""
+
+from dataclasses import dataclass
+
+from parlance.bus import Bus
+from parlance.privacy import Sealing
+from parlance.rpc import Carrier
+from parlance.store import Store
+from services.dialogue.handling import Converse
+from services.dialogue.policy import Policy, allow_all
+
+
+@dataclass(slots=True)
+class Parts:
+    bus: Bus
+    store: Store
+    sealing: Sealing
+    carrier: Carrier
+    converse: Converse
+    policy: Policy = allow_all
+    # How long an unasked turn waits for the others before it cuts in.
+    cut_in_s: float = 10.0

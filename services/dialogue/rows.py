@@ -1,0 +1,80 @@
+"""Pure functions over dialogue's row of one session (SessionRow)."""
+
+from collections.abc import Iterable
+
+from parlance.v1.reply_pb2 import TurnCompleted
+from parlance.v1.state_pb2 import EndedTurn, Exchange, OpenTurn, SessionRow, SessionSnapshot
+from parlance.v1.turn_pb2 import Header, Heard
+
+_REMEMBERED = 8
+_ENDED_KEPT = 24
+
+
+def find_open(row: SessionRow, turn_id: str) -> OpenTurn | None:
+    return next((t for t in row.open if t.header.turn_id == turn_id), None)
+
+
+def is_ended(row: SessionRow, turn_id: str) -> bool:
+    return any(t.turn_id == turn_id for t in row.ended)
+
+
+def sounds(row: SessionRow) -> bool:
+    return any(t.sounding for t in row.ended)
+
+
+def add_open(row: SessionRow, header: Header) -> OpenTurn:
+    turn = row.open.add()
+    turn.header.CopyFrom(header)
+    return turn
+
+
+def took(turn: OpenTurn, header: Header) -> None:
+    """Notes that the turn consumed the event with this header; from asked_at on, answer_by holds."""
+    if header.event_id not in turn.event_ids:
+        turn.event_ids.append(header.event_id)
+    if header.asked_at_us and not turn.header.asked_at_us:
+        turn.header.asked_at_us = header.asked_at_us
+        turn.header.deadline_us = header.deadline_us
+    turn.header.label = max(turn.header.label, header.label)
+
+
+def snapshot_of(row: SessionRow) -> SessionSnapshot:
+    return SessionSnapshot(conversation=row.conversation)
+
+
+def end(row: SessionRow, turn: OpenTurn, clauses: Iterable[str], completed: TurnCompleted, now_us: int) -> None:
+    """Moves a turn from open to ended and lets the conversation remember it."""
+    said = [*clauses, completed.say] if completed.say else list(clauses)
+    row.ended.append(
+        EndedTurn(
+            turn_id=turn.header.turn_id,
+            accepted_at_us=turn.header.accepted_at_us,
+            clauses=said,
+            user_text=turn.user_text,
+            sounding=bool(said),
+            device_id=turn.header.device_id,
+            ended_at_us=now_us,
+        )
+    )
+    if turn.user_text or said:
+        row.conversation.append(
+            Exchange(turn_id=turn.header.turn_id, user_text=turn.user_text, reply_text=" ".join(said))
+        )
+    row.open.remove(turn)
+    del row.conversation[:-_REMEMBERED]
+    del row.ended[:-_ENDED_KEPT]
+
+
+def apply_heard(row: SessionRow, heard: Heard) -> bool:
+    """The conversation remembers only what was heard: whole clauses, and of the next one its first `chars`."""
+    ended = next((t for t in row.ended if t.turn_id == heard.turn_id), None)
+    if ended is None or not ended.sounding:
+        return False
+    ended.sounding = False
+    words = list(ended.clauses[: heard.clauses])
+    if heard.chars and heard.clauses < len(ended.clauses):
+        words.append(ended.clauses[heard.clauses][: heard.chars].rstrip())
+    for exchange in row.conversation:
+        if exchange.turn_id == heard.turn_id:
+            exchange.reply_text = " ".join(words)
+    return True

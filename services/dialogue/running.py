@@ -1,0 +1,94 @@
+"""Runs the handler of a turn: snapshot first, every act named before it is asked for, clauses out as they come."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from google.protobuf.message import Message
+
+from parlance import clock
+from parlance.errors import Internal, ParlanceError
+from parlance.events import payload
+from parlance.outgoing import follow, record_of
+from parlance.rpc import Call
+from parlance.store import Conflict
+from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
+from parlance.v1.state_pb2 import OpenTurn, PlannedCall, StateEvent
+from services.dialogue import rows
+from services.dialogue.handling import Handling
+from services.dialogue.parts import Parts
+from services.dialogue.sessions import Session, Sessions
+from services.dialogue.terminal import failure_of
+from services.dialogue.turns import Turns
+
+
+class Running:
+    def __init__(self, parts: Parts, sessions: Sessions, turns: Turns) -> None:
+        self._parts, self._sessions, self._turns = parts, sessions, turns
+
+    async def handle(self, session: Session, turn: OpenTurn, event: Any, cuts_in: bool = False) -> None:
+        """Until the handler closes the turn, or fails and the turn is ended for it."""
+        self._begin(session, turn, event)
+        handling = self._handling(session, turn, event)
+        self._turns.handlings[turn.header.turn_id] = handling
+        try:
+            if await self._speak(session, turn, event, handling, cuts_in):
+                return
+            error: ParlanceError = Internal("the handler ended without an end of the turn")
+        except Conflict:
+            raise
+        except ParlanceError as exc:
+            error = exc
+        finally:
+            await handling.ask.aclose()
+        await self._turns.end(session, turn, *failure_of(handling, error))
+
+    def _begin(self, session: Session, turn: OpenTurn, event: Any) -> None:
+        """Handled again, a turn begins from the state that it began with, never from the current one."""
+        if turn.snapshot_id:
+            return
+        turn.snapshot.CopyFrom(rows.snapshot_of(session.row))
+        state = follow(StateEvent, event.header, turn.snapshot)
+        turn.snapshot_id = state.header.event_id
+        session.outbox.append(record_of(state, self._parts.sealing.seal))
+
+    def _handling(self, session: Session, turn: OpenTurn, event: Any) -> Handling:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (turn.header.deadline_us - clock.now_us()) / 1e6
+        spoken = turn.speaking
+
+        def opens(call_id: str, method: str, request: Message) -> AsyncGenerator[Any, None]:
+            call = Call(call_id, event.header, deadline, begun=call_id == spoken)
+            return self._parts.carrier.ask(method, request, call)
+
+        def before_act(call_id: str, action: str) -> None:
+            if all(act.call_id != call_id for act in turn.acts):
+                turn.acts.append(PlannedCall(call_id=call_id, action=action))
+                self._sessions.save(session)
+
+        return Handling(turn, event.header, opens, before_act)
+
+    async def _speak(self, session: Session, turn: OpenTurn, event: Any, handling: Handling, cuts_in: bool) -> bool:
+        async with aclosing(self._parts.converse(payload(event), handling.view())) as bodies:
+            async for body in bodies:
+                if isinstance(body, TurnCompleted):
+                    self._turns.close(session, turn, body)
+                    return True
+                body.seq = handling.yielded
+                body.cuts_in = cuts_in and not handling.yielded
+                self._publish(session, turn, event, handling, body)
+        return False
+
+    def _publish(self, session: Session, turn: OpenTurn, event: Any, handling: Handling, body: Any) -> None:
+        clause = follow(ReplyEvent, event.header, body, body.seq)
+        clause.header.label = turn.header.label
+        record = record_of(clause, self._parts.sealing.seal, handling.began_us)
+        if not turn.speaking:
+            # Durable before (here: together with) the first clause: which answer this turn speaks.
+            turn.speaking = handling.speaking() or event.header.event_id
+            self._sessions.save(session, [record])
+        else:
+            self._parts.bus.append([record])
+        handling.yielded += 1
+        handling.clauses.append(body.text)

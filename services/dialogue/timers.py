@@ -1,0 +1,63 @@
+"""Timers of sessions: a turn's deadline, the wait of an unasked turn. They come back as items of the session's lane."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from parlance import clock
+from parlance.stage import Item
+
+
+@dataclass(slots=True)
+class Due:
+    """An internal event: `turn_id`'s time has come. `cut_in`: an unasked turn has waited long enough."""
+
+    turn_id: str
+    cut_in: bool = False
+
+
+class Timers:
+    """`armed` is false until the backlog has been handed over: then all known deadlines are set at once."""
+
+    def __init__(self, inject: Callable[[Item], None]) -> None:
+        self._inject = inject
+        self._handles: dict[tuple[str, bool], asyncio.TimerHandle] = {}
+        self._armed = False
+        self._early: list[tuple[str, str, int]] = []
+
+    def arm(self) -> None:
+        self._armed = True
+        for session, turn_id, at_us in self._early:
+            self.at(session, turn_id, at_us)
+        self._early.clear()
+
+    def at(self, session: str, turn_id: str, at_us: int) -> None:
+        """The turn's deadline, wall microseconds; a later call moves it."""
+        if not self._armed:
+            self._early.append((session, turn_id, at_us))
+            return
+        self.after(session, Due(turn_id), (at_us - clock.now_us()) / 1e6)
+
+    def after(self, session: str, due: Due, seconds: float) -> None:
+        key = (due.turn_id, due.cut_in)
+        self._cancel(key)
+        loop = asyncio.get_running_loop()
+        self._handles[key] = loop.call_later(max(0.0, seconds), self._fire, key, Item(session, due, sealed=False))
+
+    def waits(self, due: Due) -> bool:
+        return (due.turn_id, due.cut_in) in self._handles
+
+    def drop(self, turn_id: str) -> None:
+        self._cancel((turn_id, False))
+        self._cancel((turn_id, True))
+        if self._early:
+            self._early = [e for e in self._early if e[1] != turn_id]
+
+    def _fire(self, key: tuple[str, bool], item: Item) -> None:
+        self._handles.pop(key, None)
+        self._inject(item)
+
+    def _cancel(self, key: tuple[str, bool]) -> None:
+        handle = self._handles.pop(key, None)
+        if handle is not None:
+            handle.cancel()

@@ -1,0 +1,87 @@
+"""The life of a turn in its session's row: opened by whichever event comes first, ended once."""
+
+import asyncio
+
+from parlance import clock
+from parlance.errors import ParlanceError
+from parlance.outgoing import record_of
+from parlance.v1.reply_pb2 import Outcome, Reason, TurnCompleted
+from parlance.v1.state_pb2 import OpenTurn
+from parlance.v1.turn_pb2 import Header
+from services.dialogue import rows
+from services.dialogue.ending import cancel_asks, settle
+from services.dialogue.handling import Handling
+from services.dialogue.parts import Parts
+from services.dialogue.sessions import Session, Sessions
+from services.dialogue.terminal import Why, from_handler, from_outside, terminal_event
+from services.dialogue.timers import Timers
+
+
+class Turns:
+    def __init__(self, parts: Parts, sessions: Sessions, timers: Timers) -> None:
+        self._parts, self._sessions, self._timers = parts, sessions, timers
+        self.handlings: dict[str, Handling] = {}
+
+    async def open(self, session: Session, header: Header) -> OpenTurn | None:
+        """The turn of this event, opened where this is its first; None where it has ended."""
+        row = session.row
+        if rows.is_ended(row, header.turn_id):
+            return None
+        turn = rows.find_open(row, header.turn_id)
+        if turn is None:
+            turn = await self._open_new(session, header)
+            if turn is None:
+                return None
+        rows.took(turn, header)
+        self._timers.at(session.id, header.turn_id, turn.header.deadline_us)
+        return turn
+
+    async def _open_new(self, session: Session, header: Header) -> OpenTurn | None:
+        """One turn of a device is open: a newer one ends it, an older one seen later ends at once."""
+        row = session.row
+        rivals = [t for t in row.open if t.header.device_id == header.device_id]
+        newer = any(t.header.accepted_at_us > header.accepted_at_us for t in rivals)
+        turn = rows.add_open(row, header)
+        if newer:
+            rows.took(turn, header)
+            await self.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_SUPERSEDED)
+            return None
+        for rival in rivals:
+            if found := rows.find_open(row, rival.header.turn_id):
+                await self.end(session, found, Outcome.OUTCOME_CANCELLED, Reason.REASON_INTERRUPTED)
+        if header.HasField("heard"):
+            rows.apply_heard(row, header.heard)
+        return rows.find_open(row, header.turn_id)
+
+    async def end(
+        self,
+        session: Session,
+        turn: OpenTurn,
+        outcome: Outcome.ValueType,
+        reason: Reason.ValueType,
+        error: ParlanceError | None = None,
+    ) -> None:
+        """Ends a turn from outside its handler: settles its acts, cancels its asks, publishes no clause."""
+        with session.cut.held():
+            await self._end(session, turn, (outcome, reason, error))
+
+    async def _end(self, session: Session, turn: OpenTurn, why: Why) -> None:
+        handling = self.handlings.pop(turn.header.turn_id, None)
+        again = handling.again if handling is not None else bool(turn.speaking)
+        calls, on_record = await asyncio.gather(
+            settle(self._parts.carrier, turn, handling), cancel_asks(self._parts.carrier, turn, handling)
+        )
+        self._finish(session, turn, from_outside(turn, handling, why, calls, again or not on_record), handling)
+
+    def close(self, session: Session, turn: OpenTurn, completed: TurnCompleted) -> None:
+        """The handler's own end."""
+        handling = self.handlings.pop(turn.header.turn_id, None)
+        self._finish(session, turn, from_handler(turn, handling, completed), handling)
+
+    def _finish(self, session: Session, turn: OpenTurn, completed: TurnCompleted, handling: Handling | None) -> None:
+        event = terminal_event(turn, completed)
+        began = turn.header.asked_at_us or turn.header.accepted_at_us
+        clauses = handling.clauses if handling is not None else []
+        self._timers.drop(turn.header.turn_id)
+        rows.end(session.row, turn, clauses, completed, clock.now_us())
+        self._sessions.save(session, [record_of(event, self._parts.sealing.seal, began)])

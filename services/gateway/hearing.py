@@ -1,0 +1,120 @@
+"""Audio in: whatever the client sends becomes 16 kHz mono for speech, and what speech hears becomes turns."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from parlance.audio import Resampler, decode
+from parlance.errors import InvalidRequest, ParlanceError
+from parlance.rpc import Call, Carrier
+from parlance.v1.gateway_service_pb2 import (
+    AudioEncoding,
+    AudioEnd,
+    ConverseRequest,
+    ConverseResponse,
+    Hello,
+    Interim,
+    Listening,
+    Transcript,
+)
+from parlance.v1.speech_service_pb2 import HearRequest, HearStart
+from parlance.v1.turn_pb2 import Header
+from services.gateway.outbox import Outbox
+
+_FILE_MAX = 256 * 1024 * 1024
+_PIECE_BYTES = 6400  # 200 ms
+_QUEUED = 256
+
+
+class Listener(Protocol):
+    session_id: str
+    device_id: str
+    outbox: Outbox
+
+    def speech_began(self) -> Header: ...
+
+    def problem(self, error: ParlanceError) -> None: ...
+
+
+class Hearing:
+    def __init__(self, hello: Hello, listener: Listener, carrier: Carrier) -> None:
+        self._listener, self._carrier = listener, carrier
+        self._is_file = hello.encoding == AudioEncoding.AUDIO_ENCODING_FILE
+        automatic = not self._is_file and hello.listening != Listening.LISTENING_UNTIL_END
+        self._listening = Listening.LISTENING_AUTOMATIC if automatic else Listening.LISTENING_UNTIL_END
+        self._resampler = Resampler(hello.sample_rate_hz or 16000, hello.channels or 1)
+        self._file = bytearray()
+        # Unbounded, for a turn's header must never wait behind audio; audio itself waits for room.
+        self._to_speech: asyncio.Queue[HearRequest | None] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._turn_id = ""
+
+    async def run(self, messages: AsyncIterator[ConverseRequest]) -> None:
+        """Until there are no more messages and everything sent has been heard."""
+        async with asyncio.TaskGroup() as group:
+            listening = None
+            async for message in messages:
+                if listening is None:
+                    listening = group.create_task(self._listen())
+                await self._take(message)
+            self._to_speech.put_nowait(None)
+
+    async def _take(self, message: ConverseRequest) -> None:
+        if message.WhichOneof("message") == "audio":
+            if not self._is_file:
+                await self._send(self._resampler.push(message.audio))
+            elif len(self._file) + len(message.audio) > _FILE_MAX:
+                raise InvalidRequest(f"the file is larger than {_FILE_MAX // 2**20} MB; send a shorter one")
+            else:
+                self._file += message.audio
+        else:
+            await self._end()
+
+    async def _end(self) -> None:
+        if self._is_file:
+            data, self._file = bytes(self._file), bytearray()
+            try:
+                pcm = await asyncio.to_thread(decode, data)
+            except ParlanceError as exc:
+                self._listener.problem(exc)
+                return
+            await self._send(pcm.tobytes())
+        else:
+            await self._send(self._resampler.flush())
+        self._to_speech.put_nowait(HearRequest(end=AudioEnd()))
+
+    async def _send(self, pcm: bytes) -> None:
+        for start in range(0, len(pcm), _PIECE_BYTES):
+            while self._to_speech.qsize() > _QUEUED:
+                self._room.clear()
+                await self._room.wait()
+            self._to_speech.put_nowait(HearRequest(pcm=pcm[start : start + _PIECE_BYTES]))
+
+    async def _requests(self) -> AsyncGenerator[HearRequest, None]:
+        yield HearRequest(start=HearStart(listening=self._listening))
+        while (message := await self._to_speech.get()) is not None:
+            self._room.set()
+            yield message
+
+    async def _listen(self) -> None:
+        call = Call("", Header(session_id=self._listener.session_id, device_id=self._listener.device_id))
+        async with aclosing(self._carrier.ask("Speech.Hear", self._requests(), call)) as heard:
+            async for response in heard:
+                self._on(response)
+
+    def _on(self, response: Any) -> None:
+        kind, send = response.WhichOneof("message"), self._listener.outbox.put
+        if kind == "started":
+            header = self._listener.speech_began()
+            self._turn_id = header.turn_id
+            self._to_speech.put_nowait(HearRequest(turn=header))
+        elif kind == "interim":
+            send(ConverseResponse(interim=Interim(turn_id=self._turn_id, text=response.interim.text)))
+        elif kind == "final":
+            final = response.final
+            send(
+                ConverseResponse(
+                    transcript=Transcript(turn_id=final.turn_id, text=final.text, no_speech=final.no_speech)
+                )
+            )

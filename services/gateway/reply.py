@@ -1,0 +1,172 @@
+"""One reply on its way to a device: clauses become sound in order, and what was heard of them is known."""
+
+import asyncio
+from collections import deque
+from contextlib import aclosing
+from typing import Any
+
+from parlance import clock, ids
+from parlance.errors import ParlanceError
+from parlance.rpc import Call, Carrier
+from parlance.v1.gateway_service_pb2 import Audio, Clause, ConverseResponse, Ended, Problem, Spoken
+from parlance.v1.reply_pb2 import TurnCompleted
+from parlance.v1.tts_service_pb2 import SpeakRequest
+from parlance.v1.turn_pb2 import Header, Heard
+from services.gateway.outbox import Outbox
+
+_SPEAK_S = 30.0
+
+
+class Reply:
+    """`mute`: the client shows words and takes no sound; then a clause counts as heard when it was sent."""
+
+    def __init__(self, turn_id: str, outbox: Outbox, carrier: Carrier, mute: bool) -> None:
+        self.turn_id = turn_id
+        self._outbox, self._carrier, self._mute = outbox, carrier, mute
+        self._todo: deque[tuple[Header, str]] = deque()
+        self._wake = asyncio.Event()
+        self._texts: list[str] = []
+        self._ms: list[int] = []
+        self._first_at = 0.0
+        self._played_ms = -1
+        self._played_all = False
+        self._known: set[str] = set()
+        self.completed: TurnCompleted | None = None
+        self.is_cut = False
+        self.all_heard = False
+
+    @property
+    def sounded(self) -> bool:
+        """Whether the device has been sent anything to hear."""
+        return bool(self._texts)
+
+    def take(self, event: Any) -> None:
+        """A ReplyEvent of this turn, in the order of the topic; known ones and what follows the end are dropped."""
+        header = event.header
+        if self.completed is not None or header.event_id in self._known:
+            return
+        self._known.add(header.event_id)
+        if event.WhichOneof("event") == "clause":
+            self._show(event.clause)
+            self._todo.append((header, event.clause.text))
+        else:
+            self.completed = event.completed
+            self._end(header, event.completed)
+        self._wake.set()
+
+    def played(self, ms: int, everything: bool) -> None:
+        self._played_ms = max(self._played_ms, ms)
+        self._played_all = self._played_all or everything
+        self._wake.set()
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self._todo.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until all was heard, or the reply was cut."""
+        while not self.is_cut:
+            if self._todo:
+                await self._say(*self._todo.popleft())
+            elif self.completed is None:
+                await self._next()
+            else:
+                break
+        if not self.is_cut:
+            self._outbox.put(ConverseResponse(spoken=Spoken(turn_id=self.turn_id, audio_ms=sum(self._ms))))
+            await self._until_heard()
+
+    def heard(self) -> Heard:
+        """Whole clauses, and of the next one the share that sounded, down to a word."""
+        total = sum(self._ms)
+        ms = total if self.all_heard else min(total, self._ms_now())
+        made = Heard(turn_id=self.turn_id, ms=ms, heard_at_us=clock.now_us())
+        if self._mute or self.all_heard:
+            made.clauses = len(self._texts)
+            return made
+        left = ms
+        for text, length in zip(self._texts, self._ms, strict=False):
+            if left < length:
+                made.chars = _down_to_a_word(text, left / length)
+                break
+            made.clauses += 1
+            left -= length
+        return made
+
+    def _ms_now(self) -> int:
+        """What the device reported, or else what real time allows."""
+        if self._played_ms >= 0:
+            return self._played_ms
+        if not self._first_at:
+            return 0
+        return int((asyncio.get_running_loop().time() - self._first_at) * 1000)
+
+    def _show(self, clause: Any) -> None:
+        shown = Clause(turn_id=self.turn_id, seq=clause.seq, text=clause.text, source=clause.source)
+        if clause.HasField("card"):
+            shown.card.CopyFrom(clause.card)
+        self._outbox.put(ConverseResponse(clause=shown))
+
+    def _end(self, header: Header, completed: TurnCompleted) -> None:
+        ended = Ended(turn_id=self.turn_id, outcome=completed.outcome, reason=completed.reason, say=completed.say)
+        if completed.HasField("error"):
+            ended.error.CopyFrom(completed.error)
+        self._outbox.put(ConverseResponse(ended=ended))
+        if completed.say:
+            self._todo.append((header, completed.say))
+
+    async def _say(self, header: Header, text: str) -> None:
+        seq = len(self._texts)
+        self._texts.append(text)
+        self._ms.append(0)
+        if self._mute:
+            return
+        call = Call(ids.call_id(header.event_id, "Tts.Speak", 0), header, asyncio.get_running_loop().time() + _SPEAK_S)
+        try:
+            async with aclosing(self._carrier.ask("Tts.Speak", SpeakRequest(text=text), call)) as parts:
+                await self._send(seq, parts)
+        except ParlanceError as exc:
+            self._outbox.put(ConverseResponse(problem=Problem(error=exc.to_proto())))
+
+    async def _send(self, seq: int, parts: Any) -> None:
+        rate = 16000
+        async for part in parts:
+            if self.is_cut:
+                return
+            if part.HasField("began"):
+                rate = part.began.sample_rate_hz
+                continue
+            await self._outbox.room()
+            if self.is_cut:
+                return
+            self._first_at = self._first_at or asyncio.get_running_loop().time()
+            self._ms[seq] += len(part.pcm) * 1000 // (2 * rate)
+            audio = Audio(turn_id=self.turn_id, seq=seq, pcm=part.pcm, sample_rate_hz=rate)
+            self._outbox.put(ConverseResponse(audio=audio))
+
+    async def _until_heard(self) -> None:
+        """Until the device says that all has sounded, or real time has passed for one that says nothing."""
+        if not self._mute and self._ms:
+            end = self._first_at + sum(self._ms) / 1000 + 0.1
+            reports = self._played_ms >= 0
+            patience = end + 3.0 if reports else end
+            loop = asyncio.get_running_loop()
+            while not (self.is_cut or self._played_all or self._outbox.closed) and loop.time() < patience:
+                await self._next(patience - loop.time())
+        self.all_heard = not self.is_cut and not (self._outbox.closed and not self._played_all and not self._mute)
+
+    async def _next(self, seconds: float | None = None) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+
+def _down_to_a_word(text: str, share: float) -> int:
+    chars = int(len(text) * share)
+    if chars >= len(text):
+        return len(text)
+    return max(0, text.rfind(" ", 0, chars + 1))

@@ -1,0 +1,113 @@
+"""The door: Converse, and what an operator or a page wants to know."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from parlance.errors import InvalidRequest, Unavailable
+from parlance.rpc import Call, one
+from parlance.v1.context_service_pb2 import ContextImportRequest
+from parlance.v1.control_pb2 import RouteSet
+from parlance.v1.gateway_service_pb2 import (
+    ConverseRequest,
+    ConverseResponse,
+    GetTurnRequest,
+    GetTurnResponse,
+    ImportRequest,
+    ImportResponse,
+    ListRoutesRequest,
+    ListRoutesResponse,
+    ListTurnsRequest,
+    ListTurnsResponse,
+    SetRouteRequest,
+    SetRouteResponse,
+)
+from parlance.v1.llm_service_pb2 import CheckLlmRouteRequest
+from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
+from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
+from parlance.v1.turn_pb2 import Header
+from services.gateway.device import Device
+from services.gateway.parts import Parts
+from services.gateway.sessions import Sessions
+
+REPLIES = "reply.v1"
+_CHECK = {
+    "llm": ("Llm.CheckLlmRoute", CheckLlmRouteRequest),
+    "tts": ("Tts.CheckTtsRoute", CheckTtsRouteRequest),
+    "speech": ("Speech.CheckSpeechRoute", CheckSpeechRouteRequest),
+}
+_MAX_DEVICES = 1000
+
+
+class GatewayService:
+    """Between `run`'s start and its end it takes conversations."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._group: asyncio.TaskGroup | None = None
+        self._sessions: Sessions | None = None
+        self._devices: set[Device] = set()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        parts = self._parts
+        async with asyncio.TaskGroup() as group:
+            self._group, self._sessions = group, Sessions(parts, group)
+            subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
+            try:
+                ready.set()
+                await asyncio.Event().wait()
+            finally:
+                for device in list(self._devices):
+                    device.close()
+                await subscription.stop()
+
+    async def converse(
+        self, requests: AsyncIterator[ConverseRequest], call: Call
+    ) -> AsyncGenerator[ConverseResponse, None]:
+        first = await anext(requests, None)
+        if first is None or first.WhichOneof("message") != "hello":
+            raise InvalidRequest("the first message of a conversation is hello")
+        if self._group is None or self._sessions is None:
+            raise Unavailable("the gateway is still starting; try again in a second")
+        if len(self._devices) >= _MAX_DEVICES:
+            raise Unavailable(f"{_MAX_DEVICES} conversations are open, which is the limit; try again later")
+        device = Device(first.hello, self._sessions)
+        self._devices.add(device)
+        listening = self._group.create_task(device.run(requests))
+        try:
+            async with aclosing(device.outbox.drain()) as messages:
+                async for message in messages:
+                    yield message
+        finally:
+            listening.cancel()
+            self._devices.discard(device)
+            device.close()
+
+    async def list_turns(self, request: ListTurnsRequest, call: Call) -> AsyncGenerator[ListTurnsResponse, None]:
+        yield ListTurnsResponse(turns=await self._parts.history.newest(request.limit or 20))
+
+    async def get_turn(self, request: GetTurnRequest, call: Call) -> AsyncGenerator[GetTurnResponse, None]:
+        yield await self._parts.history.turn(request.turn_id)
+
+    async def list_routes(self, request: ListRoutesRequest, call: Call) -> AsyncGenerator[ListRoutesResponse, None]:
+        yield ListRoutesResponse(routes=self._parts.routes.all())
+
+    async def set_route(self, request: SetRouteRequest, call: Call) -> AsyncGenerator[SetRouteResponse, None]:
+        """The stage itself says whether it can run this provider here, before anything changes."""
+        route: RouteSet = request.route
+        if route.stage not in _CHECK:
+            raise InvalidRequest(f"no routes for '{route.stage}'; stages with routes: {', '.join(sorted(_CHECK))}")
+        method, make = _CHECK[route.stage]
+        await one(self._parts.carrier.ask(method, make(route=route), Call("", self._owner())))
+        yield SetRouteResponse(route=await self._parts.routes.set(route))
+
+    async def import_(self, request: ImportRequest, call: Call) -> AsyncGenerator[ImportResponse, None]:
+        asked = {"import": request}
+        reply: Any = await one(
+            self._parts.carrier.ask("Context.Import", ContextImportRequest(**asked), Call("", self._owner()))
+        )
+        yield reply.imported
+
+    def _owner(self) -> Header:
+        return Header(user_id=self._parts.user_id, time_zone=self._parts.time_zone)

@@ -1,0 +1,134 @@
+"""The sessions of this gateway: which devices are there, which replies sound, what was heard last."""
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+
+from parlance import clock, ids
+from parlance.bus import Record
+from parlance.events import parse, wrap
+from parlance.log import logger
+from parlance.outgoing import record_of
+from parlance.privacy import KeyDestroyed
+from parlance.v1.reply_pb2 import ReplyEvent
+from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
+from parlance.v1.turn_pb2 import Header, Heard, Modality
+from services.gateway.parts import Parts
+from services.gateway.reply import Reply
+
+if TYPE_CHECKING:
+    from services.gateway.device import Device
+
+_SILENCED_KEPT = 4096
+
+
+class Sessions:
+    def __init__(self, parts: Parts, group: asyncio.TaskGroup) -> None:
+        self.parts, self._group = parts, group
+        self._devices: dict[str, dict[str, Device]] = {}
+        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._silenced: OrderedDict[str, None] = OrderedDict()
+
+    def attach(self, device: "Device") -> None:
+        self._devices.setdefault(device.session_id, {})[device.device_id] = device
+
+    def detach(self, device: "Device") -> None:
+        devices = self._devices.get(device.session_id, {})
+        if devices.get(device.device_id) is device:
+            del devices[device.device_id]
+        if not devices:
+            self._devices.pop(device.session_id, None)
+
+    def last_heard(self, session_id: str) -> Heard | None:
+        return self._heard.get(session_id)
+
+    def publish(self, header: Header, body: Message) -> "asyncio.Future[Record]":
+        """A fact of this gateway about the turn (or device) of `header`."""
+        made = Header()
+        made.CopyFrom(header)
+        kind = body.DESCRIPTOR.name
+        made.event_id = ids.event_id(header.run, header.turn_id or ids.new(), kind)
+        event = wrap(SessionEvent, made, body)
+        return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
+
+    def deliver(self, records: list[Record]) -> None:
+        """reply.v1, in order."""
+        for record in records:
+            try:
+                event = self.parts.sealing.open(parse(record.topic, record.value))
+            except KeyDestroyed:
+                continue
+            except Exception as exc:
+                logger.warning("gateway: a reply could not be read: %s", type(exc).__name__)
+                continue
+            self._take(event)
+
+    def silence(self, turn_id: str) -> None:
+        self._silenced[turn_id] = None
+        while len(self._silenced) > _SILENCED_KEPT:
+            self._silenced.popitem(last=False)
+
+    def heard(self, header: Header, reply: Reply | None) -> None:
+        """Publishes what was heard of a turn; nothing of it sounds after this."""
+        self.silence(header.turn_id)
+        heard = reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
+        self._heard[header.session_id] = heard
+        self._heard.move_to_end(header.session_id)
+        while len(self._heard) > _SILENCED_KEPT:
+            self._heard.popitem(last=False)
+        self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
+
+    def _take(self, event: ReplyEvent) -> None:
+        header = event.header
+        if header.run:
+            return
+        device = self._device_for(header)
+        if header.turn_id in self._silenced:
+            if device is not None and event.WhichOneof("event") == "completed":
+                device.ended_silently(header.turn_id, event.completed)
+            return
+        if device is None:
+            if event.WhichOneof("event") == "completed":
+                self.heard(header, None)
+            return
+        if event.WhichOneof("event") == "clause" and event.clause.cuts_in:
+            self._hush(header)
+        reply = device.replies.get(header.turn_id) or self._begin(device, header)
+        reply.take(event)
+
+    def _hush(self, header: Header) -> None:
+        """What nobody asked for cuts in: the session's other replies stop."""
+        for other in list(self._devices.get(header.session_id, {}).values()):
+            other.hush(except_turn=header.turn_id)
+
+    def _begin(self, device: "Device", header: Header) -> Reply:
+        reply = device.replies[header.turn_id] = Reply(header.turn_id, device.outbox, self.parts.carrier, device.mute)
+        kept = Header()
+        kept.CopyFrom(header)
+        self._group.create_task(self._sound(device, kept, reply))
+        return reply
+
+    async def _sound(self, device: "Device", header: Header, reply: Reply) -> None:
+        try:
+            await reply.run()
+        except Exception as exc:
+            logger.warning("gateway: a reply broke off: %s", type(exc).__name__, exc_info=exc)
+        finally:
+            if header.turn_id not in self._silenced:
+                self.heard(header, reply)
+            device.done(header.turn_id)
+
+    def _device_for(self, header: Header) -> "Device | None":
+        """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""
+        devices = self._devices.get(header.session_id, {})
+        found = devices.get(header.device_id)
+        if found is None and header.modality == Modality.MODALITY_UNASKED:
+            return next(reversed(devices.values()), None)
+        return found
+
+
+def _seen(done: "asyncio.Future[Record]") -> None:
+    if not done.cancelled() and (exc := done.exception()) is not None:
+        logger.error("gateway: a fact could not be written: %s", exc)
