@@ -56,6 +56,7 @@ def _fail(message: str, code: int) -> None:
 @app.command()
 def run() -> None:
     """Start every service in this process. Ctrl-C ends it."""
+    sys.argv = ["services"]
     runpy.run_module("services", run_name="__main__", alter_sys=True)
 
 

@@ -29,6 +29,8 @@ from parlance.v1.reply_pb2 import Outcome, Reason
 
 _PIECE = 65536
 _ANSWER_S = 120.0
+# After our last word the platform notes what was heard and closes the stream.
+_GOODBYE_S = 2.0
 _PLAYERS = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
 
 
@@ -95,16 +97,17 @@ class Talk:
         try:
             async with asyncio.timeout_at(end) as limit:
                 async for response in responses:
+                    spoken = self.heard.spoken
                     await self._on(response)
-                    if self.heard.spoken and not self.heard.unasked:
-                        limit.reschedule(min(limit.when() or end, loop.time() + stay_s))
-                    if self.heard.spoken and stay_s <= 0:
-                        return
+                    if self.heard.spoken and not spoken:
+                        limit.reschedule(loop.time() + max(stay_s, _GOODBYE_S))
+                        if stay_s <= 0:
+                            self._put(None)
         except TimeoutError:
             if not self.heard.spoken:
                 raise Unavailable("no answer came within two minutes") from None
 
-    def _put(self, request: ConverseRequest) -> None:
+    def _put(self, request: ConverseRequest | None) -> None:
         self._requests.put_nowait(request)
 
     async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:

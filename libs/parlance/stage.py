@@ -22,6 +22,7 @@ from parlance.log import logger
 from parlance.offsets import Offsets
 from parlance.privacy import KeyDestroyed, Sealing
 from parlance.store import Conflict
+from parlance.v1.dead_pb2 import DeadLetter
 
 _KNOWN_IDS = 20_000
 _BACKOFF_S = 0.05
@@ -117,6 +118,12 @@ class Stage:
         if self._in_flight > self._work.max_in_flight and not self._paused and self._subscription is not None:
             self._paused = True
             self._subscription.pause()
+
+    def replay(self, letter: DeadLetter) -> None:
+        """Handles a dead letter again. Raises DecodeError where its bytes are still no event."""
+        event = parse(letter.topic, letter.value)
+        if event.WhichOneof("event"):
+            self._enqueue(Item(event.header.session_id, event, None, clock.now_us()))
 
     def _owned(self, record: Record) -> int:
         sub = self._subscription

@@ -63,7 +63,7 @@ class Dialogue:
             handle = self._on.get(type(payload(item.event)))
             if handle is not None:
                 await handle(session, item.event)
-        await self._go_on(session)
+        self._go_on(session)
 
     async def failed(self, item: Item, error: ParlanceError) -> None:
         """The stage has given an event up: its turn ends, whatever it was."""
@@ -132,14 +132,20 @@ class Dialogue:
             await self._running.handle(session, turn, event)
 
     async def _fired(self, session: Session, event: Any) -> None:
-        if self._unasked.take(session, event):
-            self._sessions.save(session)
+        turn_id = event.header.turn_id
+        if rows.is_ended(session.row, turn_id):
+            return
+        self._unasked.take(session, event)
+        self._sessions.save(session)
+        cuts_in = self._unasked.ready(session, turn_id)
+        turn = await self._turns.open(session, event.header) if cuts_in is not None else None
+        if turn is not None:
+            await self._running.handle(session, turn, event, bool(cuts_in))
+            self._unasked.over(turn_id)
 
     async def _due(self, session: Session, due: Due) -> None:
         if due.cut_in:
-            event = await self._unasked.cut_in(session, due.turn_id)
-            if event is not None:
-                await self._begin(session, event, cuts_in=True)
+            await self._unasked.cut_in(session, due.turn_id)
             return
         turn = rows.find_open(session.row, due.turn_id)
         if turn is None:
@@ -149,15 +155,10 @@ class Dialogue:
         else:
             self._timers.at(session.id, due.turn_id, turn.header.deadline_us)
 
-    async def _go_on(self, session: Session) -> None:
-        """Whatever waited and may begin now begins."""
-        while session.row.waiting and (found := self._unasked.next(session)) is not None:
-            await self._begin(session, found[0], cuts_in=found[1])
-
-    async def _begin(self, session: Session, event: Any, cuts_in: bool) -> None:
-        turn = await self._turns.open(session, event.header)
-        if turn is not None:
-            await self._running.handle(session, turn, event, cuts_in)
+    def _go_on(self, session: Session) -> None:
+        """What waited and may begin now comes back as an item of its own, so that it can be cut like any other."""
+        if session.row.waiting and (event := self._unasked.next(session)) is not None:
+            self.stage.inject(Item(session.id, event, sealed=False))
 
 
 def cuts(running: Item, new: Item) -> bool:

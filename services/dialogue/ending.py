@@ -42,13 +42,13 @@ async def settle(carrier: Carrier, turn: OpenTurn, handling: Handling | None) ->
 
 
 async def cancel_asks(carrier: Carrier, turn: OpenTurn, handling: Handling | None) -> bool:
-    """Cancels the language model's answers that are still open. False: what was spoken of one is not on record."""
-    calls = [a.call_id for a in handling.running() if a.method == "Llm.Answer"] if handling is not None else []
+    """Cancels the language model's answers that are still open. False: what was taken of one is not on record."""
+    taken = {a.call_id: a.chunks for a in handling.incomplete() if a.method == "Llm.Answer"} if handling else {}
     if handling is None and turn.speaking:
-        calls = [turn.speaking]
+        taken = {turn.speaking: 1}
     known = True
-    for call_id in calls:
+    for call_id, chunks in taken.items():
         reply = await _ask(carrier, "Llm.Cancel", CancelRequest(call_id=call_id), turn.header, _CANCEL_S)
-        if turn.speaking == call_id and (reply is None or not reply.recorded):
+        if chunks and (reply is None or not reply.recorded):
             known = False
     return known

@@ -62,9 +62,9 @@ class Handling:
         """The call whose answer is being spoken."""
         return self.ask.asked[-1].call_id if self.ask.asked else ""
 
-    def running(self) -> list[Asked]:
-        """Asks whose answer was not taken to its end."""
-        return [a for a in self.ask.asked if a.end in (End.END_UNSPECIFIED, End.END_CANCELLED)]
+    def incomplete(self) -> list[Asked]:
+        """Asks whose answer was not taken to its end, or broke off."""
+        return [a for a in self.ask.asked if a.end != End.END_COMPLETE]
 
 
 def inputs_of(turn: OpenTurn, handling: Handling | None, unknown: bool) -> Inputs:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from parlance.errors import ParlanceError, from_proto
 from parlance.events import kind, payload
-from parlance.history import Past
+from parlance.history import Past, Seen
 from parlance.outgoing import follow
 from parlance.v1.actions_service_pb2 import RunResponse
 from parlance.v1.context_service_pb2 import LookupResponse
@@ -66,6 +66,20 @@ class Record:
         return [s.event for s in self.past.seen if kind(s.event) == name]
 
     @property
+    def handled(self) -> bool:
+        """Whether the process that ended the turn had run its handler: then it had asked or said something."""
+        inputs = self.completed.completed.inputs
+        return bool(inputs.calls or inputs.yielded)
+
+    @property
+    def cuts_in(self) -> bool:
+        return any(e.clause.cuts_in for e in self.of_kind("clause"))
+
+    def visible(self) -> list[Seen]:
+        """What intent and dialogue published of the turn, without what follows its end."""
+        return [s for s in self.past.seen if kind(s.event) in ("recognized", "clause", "completed")]
+
+    @property
     def trigger(self) -> Any | None:
         """The event that started the handler."""
         return next(iter([*self.of_kind("recognized"), *self.of_kind("fired")]), None)
@@ -79,7 +93,7 @@ async def run_again(record: Record, converse: Converse, understand: Understand) 
             made.extend(await understand(source))
     turn = _opened(record)
     trigger = record.trigger
-    if trigger is not None and record.completed.completed.inputs.snapshot_id:
+    if trigger is not None and record.handled:
         return made + await _handled(record, converse, turn, trigger)
     why = _why(record)
     calls = list(record.completed.completed.calls)
@@ -106,7 +120,7 @@ async def _handled(record: Record, converse: Converse, turn: OpenTurn, trigger: 
     handling = Handling(turn, trigger.header, _Recorded(record).opens, before_act)
     made: list[Any] = []
     try:
-        completed = await _converse(converse, trigger, handling, turn, made)
+        completed = await _converse(converse, trigger, handling, record.cuts_in, made)
     except Stopped:
         completed = None
     except ParlanceError as exc:
@@ -119,17 +133,16 @@ async def _handled(record: Record, converse: Converse, turn: OpenTurn, trigger: 
 
 
 async def _converse(
-    converse: Converse, trigger: Any, handling: Handling, turn: OpenTurn, made: list[Any]
+    converse: Converse, trigger: Any, handling: Handling, cuts_in: bool, made: list[Any]
 ) -> TurnCompleted:
-    cuts_in = any(e.clause.cuts_in for e in made)
     async with aclosing(converse(payload(trigger), handling.view())) as bodies:
         async for body in bodies:
             if isinstance(body, TurnCompleted):
-                return from_handler(turn, handling, body)
+                return from_handler(handling.turn, handling, body)
             body.seq = handling.yielded
-            body.cuts_in = cuts_in
+            body.cuts_in = cuts_in and not handling.yielded
             clause = follow(ReplyEvent, trigger.header, body, body.seq)
-            clause.header.label = turn.header.label
+            clause.header.label = handling.turn.header.label
             made.append(clause)
             handling.yielded += 1
             handling.clauses.append(body.text)

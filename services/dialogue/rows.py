@@ -1,7 +1,9 @@
 """Pure functions over dialogue's row of one session (SessionRow)."""
 
 from collections.abc import Iterable
+from typing import Any
 
+from parlance.events import parse
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.state_pb2 import EndedTurn, Exchange, OpenTurn, SessionRow, SessionSnapshot
 from parlance.v1.turn_pb2 import Header, Heard
@@ -60,9 +62,23 @@ def end(row: SessionRow, turn: OpenTurn, clauses: Iterable[str], completed: Turn
         row.conversation.append(
             Exchange(turn_id=turn.header.turn_id, user_text=turn.user_text, reply_text=" ".join(said))
         )
+    drop_waiting(row, turn.header.turn_id)
     row.open.remove(turn)
     del row.conversation[:-_REMEMBERED]
     del row.ended[:-_ENDED_KEPT]
+
+
+def waiting(row: SessionRow) -> list[Any]:
+    """The events whose turns wait, or have begun after a wait and are not over yet."""
+    parts = (item.partition(b"\0") for item in row.waiting)
+    return [parse(topic.decode(), value) for topic, _, value in parts]
+
+
+def drop_waiting(row: SessionRow, turn_id: str) -> None:
+    if row.waiting:
+        kept = [i for i, event in zip(row.waiting, waiting(row), strict=True) if event.header.turn_id != turn_id]
+        del row.waiting[:]
+        row.waiting.extend(kept)
 
 
 def apply_heard(row: SessionRow, heard: Heard) -> bool:

@@ -80,7 +80,7 @@ class Turns:
 
     def _finish(self, session: Session, turn: OpenTurn, completed: TurnCompleted, handling: Handling | None) -> None:
         event = terminal_event(turn, completed)
-        began = turn.header.asked_at_us or turn.header.accepted_at_us
+        began = handling.began_us if handling is not None else clock.now_us()
         clauses = handling.clauses if handling is not None else []
         self._timers.drop(turn.header.turn_id)
         rows.end(session.row, turn, clauses, completed, clock.now_us())

@@ -4,7 +4,7 @@ from typing import Any
 
 from parlance import clock
 from parlance.bus import topic_name
-from parlance.events import parse, to_bytes
+from parlance.events import to_bytes
 from parlance.v1.effect_pb2 import EffectEvent
 from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.state_pb2 import OpenTurn
@@ -15,10 +15,14 @@ from services.dialogue.turns import Turns
 
 
 class Unasked:
+    """What waits stays in the row until its turn has ended, so that a restart finds it."""
+
     def __init__(self, timers: Timers, turns: Turns, cut_in_s: float) -> None:
         self._timers, self._turns, self._cut_in_s = timers, turns, cut_in_s
         # Devices that are there now. They go when the process goes, so no row holds them.
         self.attached: dict[str, set[str]] = {}
+        # Turns that have waited long enough: they silence what sounds.
+        self._cutting_in: set[str] = set()
 
     def must_wait(self, session: Session, turn: OpenTurn) -> bool:
         """Whether an earlier turn of another device is open."""
@@ -27,69 +31,61 @@ class Unasked:
         )
 
     def wait(self, session: Session, event: Any) -> None:
-        session.row.waiting.append(topic_name(type(event)).encode() + b"\0" + to_bytes(event))
+        if not any(w.header.event_id == event.header.event_id for w in rows.waiting(session.row)):
+            session.row.waiting.append(topic_name(type(event)).encode() + b"\0" + to_bytes(event))
 
-    def take(self, session: Session, event: Any) -> bool:
-        """A timer went off: its turn waits in the row until `next` gives it. False: it is known already."""
-        turn_id = event.header.turn_id
-        known = rows.is_ended(session.row, turn_id) or rows.find_open(session.row, turn_id) is not None
-        if known or any(w.header.turn_id == turn_id for w in self._waiting(session)):
-            return False
+    def take(self, session: Session, event: Any) -> None:
+        """A timer went off: its turn waits in the row until `next` gives it."""
         self.wait(session, event)
-        self._timers.at(session.id, turn_id, event.header.deadline_us)
-        return True
+        self._timers.at(session.id, event.header.turn_id, event.header.deadline_us)
 
-    def next(self, session: Session) -> tuple[Any, bool] | None:
-        """(event, cuts in) of a waiting turn that may begin now."""
-        for i, event in enumerate(self._waiting(session)):
+    def next(self, session: Session) -> Any | None:
+        """The event of a waiting turn that may begin now."""
+        for event in rows.waiting(session.row):
             if isinstance(event, EffectEvent):
-                ready = self._may_speak(session, event.header.turn_id)
+                ready = self.ready(session, event.header.turn_id) is not None
             else:
                 turn = rows.find_open(session.row, event.header.turn_id)
                 ready = turn is None or not self.must_wait(session, turn)
             if ready:
-                del session.row.waiting[i]
-                return event, False
-        return None
-
-    async def cut_in(self, session: Session, turn_id: str) -> Any | None:
-        """Ends what is open and gives the event that has waited long enough."""
-        for i, event in enumerate(self._waiting(session)):
-            if event.header.turn_id == turn_id and self.attached.get(session.id):
-                del session.row.waiting[i]
-                for turn in list(session.row.open):
-                    await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN)
                 return event
         return None
 
+    def ready(self, session: Session, turn_id: str) -> bool | None:
+        """Whether what nobody asked for cuts in; None: it must wait."""
+        if not self.attached.get(session.id):
+            return None
+        others = any(turn.header.turn_id != turn_id for turn in session.row.open)
+        if not others and not rows.sounds(session.row):
+            return False
+        if turn_id in self._cutting_in:
+            return None if others else True
+        due = Due(turn_id, cut_in=True)
+        if not self._timers.waits(due):
+            self._timers.after(session.id, due, self._cut_in_s)
+        return None
+
+    async def cut_in(self, session: Session, turn_id: str) -> None:
+        """It has waited long enough: ends what is open."""
+        if self.attached.get(session.id) and any(w.header.turn_id == turn_id for w in rows.waiting(session.row)):
+            self._cutting_in.add(turn_id)
+            for turn in list(session.row.open):
+                if turn.header.turn_id != turn_id:
+                    await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN)
+
+    def over(self, turn_id: str) -> None:
+        """The turn has ended."""
+        self._cutting_in.discard(turn_id)
+
     async def overdue(self, session: Session, turn_id: str) -> None:
         """Nobody came until the deadline of what was to be said."""
-        for i, event in enumerate(self._waiting(session)):
+        for event in rows.waiting(session.row):
             if event.header.turn_id == turn_id and clock.now_us() >= event.header.deadline_us:
-                del session.row.waiting[i]
                 turn = await self._turns.open(session, event.header)
                 if turn is not None:
                     await self._turns.end(session, turn, Outcome.OUTCOME_FAILED, Reason.REASON_NOBODY_THERE)
                 return
 
     def rearm(self, session: Session) -> None:
-        for event in self._waiting(session):
+        for event in rows.waiting(session.row):
             self._timers.at(session.id, event.header.turn_id, event.header.deadline_us)
-
-    def _may_speak(self, session: Session, turn_id: str) -> bool:
-        if not self.attached.get(session.id):
-            return False
-        if not session.row.open and not rows.sounds(session.row):
-            return True
-        due = Due(turn_id, cut_in=True)
-        if not self._timers.waits(due):
-            self._timers.after(session.id, due, self._cut_in_s)
-        return False
-
-    @staticmethod
-    def _waiting(session: Session) -> list[Any]:
-        made = []
-        for item in session.row.waiting:
-            topic, _, value = item.partition(b"\0")
-            made.append(parse(topic.decode(), value))
-        return made

@@ -1,0 +1,213 @@
+"""A service's record of its answers: asked again under one call id, it joins the running answer or gives the recorded
+one, with how it ended. An incomplete answer never reads as whole.
+
+A running answer lives in memory, in a task of its own: closing a reader is only a lost connection. It stops when it is
+cancelled, when its deadline passes, or when nobody has read it for `orphan_s`. At its end it is published as a fact.
+"""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from google.protobuf.message import Message
+
+from parlance import clock
+from parlance.errors import DeadlineExceeded, Internal, ParlanceError, Unavailable, as_error, from_proto
+from parlance.events import to_bytes
+from parlance.rpc import Call
+from parlance.v1.turn_pb2 import AnswerRecorded, End, Error, Header
+
+Begin = Callable[[], AsyncGenerator[Any, None]]
+Publish = Callable[[Header, AnswerRecorded], None]
+_KEPT_S = 5.0
+_UNDATED_S = 60.0
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer, running or ended."""
+
+    header: Header
+    fact: AnswerRecorded
+    chunks: list[Any] = field(default_factory=list)
+    readers: int = 0
+    waiters: list["asyncio.Future[None]"] = field(default_factory=list)
+    task: "asyncio.Task[None] | None" = None
+    timer: asyncio.TimerHandle | None = None
+    began: float = 0.0
+    stopped: bool = False
+    late: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.fact.end != End.END_UNSPECIFIED
+
+    def stop(self, late: bool = False) -> None:
+        """Cancels once: a second cancel would cut the closing of the vendor's stream short."""
+        if self.task is not None and not self.stopped:
+            self.stopped, self.late = True, late
+            self.task.cancel()
+
+    def wake(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.waiters.clear()
+
+    def add(self, chunk: Any, now: float) -> None:
+        self.chunks.append(chunk)
+        self.fact.chunks.append(to_bytes(chunk))
+        self.fact.chunk_offsets_us.append(int((now - self.began) * 1e6))
+        if not self.fact.provider and "began" in chunk.DESCRIPTOR.fields_by_name and chunk.HasField("began"):
+            self.fact.provider, self.fact.route_version = chunk.began.provider, chunk.began.route_version
+        self.wake()
+
+
+class Answers:
+    """`async with Answers(publish) as answers`; it owns the tasks of the running answers."""
+
+    def __init__(self, publish: Publish, orphan_s: float = 5.0) -> None:
+        self._publish, self._orphan_s = publish, orphan_s
+        self._known: dict[str, Answer] = {}
+        self._group = asyncio.TaskGroup()
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        """What still runs stops, without a record: whoever handles its event again begins it anew."""
+        self._closing = True
+        for answer in list(self._known.values()):
+            answer.stop()
+        await self._group.__aexit__(None, None, None)
+
+    def recover(self, header: Header, fact: AnswerRecorded, response: type[Message]) -> None:
+        """An answer from the log, of messages of class `response`."""
+        answer = Answer(header, fact, [response.FromString(c) for c in fact.chunks])
+        self._known.setdefault(fact.call_id, answer)
+        self._evict_later(answer)
+
+    async def give(self, call: Call, method: str, request: Message, begin: Begin) -> AsyncGenerator[Any, None]:
+        """The answer to this call, from its first chunk.
+
+        Raises Unavailable where it was cancelled or lost, DeadlineExceeded where it would begin too late, Internal
+        where the call id was used for another request, and whatever the answer itself ended with."""
+        digest = hashlib.sha256(to_bytes(request)).digest()
+        answer = self._known.get(call.id) or self._begin(call, method, digest, begin)
+        if answer.fact.request_digest != digest:
+            raise Internal("this call id was used for another request")
+        async with aclosing(self._read(answer)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def cancel(self, call_id: str) -> bool:
+        """Stops an answer. True: what there is of it is on record."""
+        answer = self._known.get(call_id)
+        if answer is None:
+            return False
+        if answer.task is not None and not answer.ended:
+            answer.stop()
+            await asyncio.wait([answer.task])
+        return answer.ended
+
+    def _begin(self, call: Call, method: str, digest: bytes, begin: Begin) -> Answer:
+        if call.begun:
+            raise Unavailable("the answer that was being spoken is lost")
+        if call.remaining() <= 0:
+            raise DeadlineExceeded("nothing begins after the turn's deadline")
+        fact = AnswerRecorded(call_id=call.id, method=method, request_digest=digest, began_at_us=clock.now_us())
+        answer = self._known[call.id] = Answer(call.header, fact, began=asyncio.get_running_loop().time())
+        answer.task = self._group.create_task(self._run(answer, begin, _deadline(call)))
+        answer.task.add_done_callback(lambda task: self._never_ran(answer))
+        return answer
+
+    def _never_ran(self, answer: Answer) -> None:
+        """A task that is cancelled before its first step runs no line of `_run`."""
+        if not answer.ended:
+            self._end(answer, End.END_CANCELLED, None)
+
+    async def _run(self, answer: Answer, begin: Begin, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        late = loop.call_at(deadline, answer.stop, True) if deadline < math.inf else None
+        end, error = End.END_COMPLETE, None
+        try:
+            async with aclosing(begin()) as chunks:
+                async for chunk in chunks:
+                    answer.add(chunk, loop.time())
+        except asyncio.CancelledError:
+            end = End.END_CANCELLED
+            if answer.late:
+                end, error = End.END_FAILED, DeadlineExceeded("the answer took longer than the turn may").to_proto()
+        except Exception as exc:
+            end, error = End.END_FAILED, as_error(exc).to_proto()
+        finally:
+            if late is not None:
+                late.cancel()
+            self._end(answer, end, error)
+
+    def _end(self, answer: Answer, end: End.ValueType, error: Error | None) -> None:
+        self._drop_timer(answer)
+        if self._closing and end == End.END_CANCELLED:
+            self._known.pop(answer.fact.call_id, None)
+            answer.fact.end = end
+        else:
+            answer.fact.end = end
+            if error is not None:
+                answer.fact.error.CopyFrom(error)
+            self._publish(answer.header, answer.fact)
+            self._evict_later(answer)
+        answer.wake()
+
+    async def _read(self, answer: Answer) -> AsyncGenerator[Any, None]:
+        loop = asyncio.get_running_loop()
+        answer.readers += 1
+        self._drop_timer(answer)
+        try:
+            i = 0
+            while True:
+                while i < len(answer.chunks):
+                    i += 1
+                    yield answer.chunks[i - 1]
+                if answer.ended:
+                    break
+                waiter = loop.create_future()
+                answer.waiters.append(waiter)
+                await waiter
+        finally:
+            answer.readers -= 1
+            if not answer.readers and not answer.ended:
+                answer.timer = loop.call_later(self._orphan_s, answer.stop)
+        if (failure := _failure(answer.fact)) is not None:
+            raise failure
+
+    def _evict_later(self, answer: Answer) -> None:
+        left = (answer.header.deadline_us - clock.now_us()) / 1e6 if answer.header.deadline_us else _UNDATED_S
+        loop = asyncio.get_running_loop()
+        answer.timer = loop.call_later(max(0.0, left) + _KEPT_S, self._known.pop, answer.fact.call_id, None)
+
+    @staticmethod
+    def _drop_timer(answer: Answer) -> None:
+        if answer.timer is not None and not answer.ended:
+            answer.timer.cancel()
+            answer.timer = None
+
+
+def _deadline(call: Call) -> float:
+    """In the loop's time: the call's, or its header's where the call names none."""
+    if call.deadline < math.inf or not call.header.deadline_us:
+        return call.deadline
+    return asyncio.get_running_loop().time() + (call.header.deadline_us - clock.now_us()) / 1e6
+
+
+def _failure(fact: AnswerRecorded) -> ParlanceError | None:
+    if fact.end == End.END_FAILED:
+        return from_proto(fact.error)
+    if fact.end == End.END_CANCELLED:
+        return Unavailable("the answer was cancelled before its end")
+    return None

@@ -1,0 +1,41 @@
+"""The default: patterns first, and for what they do not know the embedding of the text and our classifier."""
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parlance import models
+from services.intent import head, patterns
+from services.intent.provider import CHAT, Understanding
+from services.intent.providers.encoder import Encoder
+from services.intent.slots import extract, usable
+
+_FOUND_BY = "classifier"
+_ENCODER = "minilm-l6-v2"
+
+
+class Embeds(Protocol):
+    def embed(self, text: str) -> NDArray[np.float32]: ...
+
+
+class PatternsAndHead:
+    """`model`: the declared sentence encoder, a MiniLM-L6 (the head was trained on the default's embeddings)."""
+
+    def __init__(self, model: str, client: Embeds | None = None, *, home: str) -> None:
+        self._encoder: Embeds = client or Encoder(models.locate(model or _ENCODER, Path(home)))
+        self._head = head.load()
+        self._encoder.embed("what time is it")
+
+    async def understand(self, text: str) -> Understanding:
+        return patterns.match(text) or await asyncio.to_thread(self.classify, text)
+
+    def classify(self, text: str) -> Understanding:
+        """By meaning alone; blocks for some milliseconds."""
+        intent, confidence = self._head.classify(self._encoder.embed(text))
+        slots = extract(intent, text)
+        if not usable(intent, slots):
+            return Understanding(CHAT, confidence, {}, _FOUND_BY)
+        return Understanding(intent, confidence, slots, _FOUND_BY)

@@ -1,0 +1,7 @@
+"""Language-model providers by name; loaded when first used."""
+
+PROVIDERS = {
+    "compatible": "services.llm.providers.compatible:Compatible",
+    "scripted": "services.llm.providers.scripted:Scripted",
+    "unconfigured": "services.llm.providers.unconfigured:Unconfigured",
+}

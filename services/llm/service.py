@@ -1,0 +1,179 @@
+"""The service `Llm`: an answer in pieces, from whichever provider the route names."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from parlance import ids, providers
+from parlance.answers import Answers
+from parlance.errors import InvalidRequest, Unavailable
+from parlance.events import wrap
+from parlance.rpc import Call
+from parlance.v1.control_pb2 import RouteSet
+from parlance.v1.llm_pb2 import EgressRecorded, LlmAnswered, LlmEvent, UsageRecorded
+from parlance.v1.llm_service_pb2 import (
+    AnswerBegan,
+    AnswerFinished,
+    AnswerRequest,
+    AnswerResponse,
+    CancelRequest,
+    CancelResponse,
+    CheckLlmRouteRequest,
+    CheckLlmRouteResponse,
+)
+from parlance.v1.turn_pb2 import AnswerRecorded, Header
+from services.llm.provider import Provider, Usage
+from services.llm.providers import PROVIDERS
+
+_CLASSES = ("question", "conversation")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a provider may take to its first token, and from one token to the next."""
+
+    first_s: float = 15.0
+    next_s: float = 8.0
+
+
+class LlmService:
+    """`publish` appends an event to llm.v1 and returns at once; `route` is the route in force; `secret` gives the value
+    of the variable that a route's `api_key_env` names. Use it as `async with LlmService(...)`."""
+
+    def __init__(
+        self,
+        publish: Callable[[LlmEvent], None],
+        route: Callable[[], RouteSet],
+        secret: Callable[[str], str] = lambda name: "",
+        limits: Limits = Limits(),
+    ) -> None:
+        self._publish, self._route, self._secret, self._limits = publish, route, secret, limits
+        self.answers = Answers(self._answered)
+        self._providers: dict[bytes, Provider] = {}
+
+    async def __aenter__(self) -> "LlmService":
+        await self.answers.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self.answers.__aexit__(*exc)
+
+    def recover(self, event: LlmEvent) -> None:
+        """An event of llm.v1 of an earlier life: its answer can be given again."""
+        if event.WhichOneof("event") == "answered":
+            self.answers.recover(event.header, event.answered.answer, AnswerResponse)
+
+    async def answer(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
+        if not call.id or not request.messages:
+            raise InvalidRequest("an answer needs a call id and a question")
+        given = self.answers.give(call, "Llm.Answer", request, lambda: self._begin(request, call))
+        async with aclosing(given) as parts:
+            async for part in parts:
+                yield part
+
+    async def cancel(self, request: CancelRequest, call: Call) -> AsyncGenerator[CancelResponse, None]:
+        yield CancelResponse(recorded=await self.answers.cancel(request.call_id))
+
+    async def check_llm_route(
+        self, request: CheckLlmRouteRequest, call: Call
+    ) -> AsyncGenerator[CheckLlmRouteResponse, None]:
+        await asyncio.to_thread(self._made, request.route)
+        yield CheckLlmRouteResponse()
+
+    async def _begin(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
+        """The newest route is fixed when the answer begins, and named in it."""
+        route = self._route()
+        provider = self._providers.get(_key(route))
+        if provider is None:
+            provider = await asyncio.to_thread(self._made, route)
+        yield AnswerResponse(began=AnswerBegan(provider=route.target, route_version=route.version))
+        received, usage = 0, None
+        try:
+            async with aclosing(self._in_time(provider.answer(request))) as values:
+                async for value in values:
+                    if isinstance(value, Usage):
+                        usage = value
+                        break
+                    received += len(value.encode())
+                    yield AnswerResponse(text=value)
+        finally:
+            self._booked(call, route, provider, usage or Usage(output_tokens=received // 4, estimated=True))
+            if provider.destination:
+                self._left(call, route, provider, request, received)
+        if usage is None:
+            raise Unavailable("the provider ended without saying how")
+        yield AnswerResponse(
+            finished=AnswerFinished(
+                finish=usage.finish,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                estimated=usage.estimated,
+            )
+        )
+
+    async def _in_time(self, values: AsyncGenerator[str | Usage, None]) -> AsyncGenerator[str | Usage, None]:
+        """Pings keep a dead stream alive, so its deadlines are ours."""
+        limit = self._limits.first_s
+        async with aclosing(values):
+            while True:
+                try:
+                    async with asyncio.timeout(limit):
+                        value = await anext(values)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as exc:
+                    raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
+                yield value
+                limit = self._limits.next_s
+
+    def _made(self, route: RouteSet) -> Provider:
+        """Loads a provider; a vendor's SDK takes a second to import."""
+        settings = dict(route.settings)
+        if name := settings.pop("api_key_env", ""):
+            settings["api_key"] = self._secret(name)
+            if not settings["api_key"]:
+                raise InvalidRequest(f"the variable {name} is not set where parlance runs")
+        made: Provider = providers.load("llm", PROVIDERS, route.target, **settings)
+        self._providers[_key(route)] = made
+        return made
+
+    def _answered(self, header: Header, fact: AnswerRecorded) -> None:
+        self._fact(header, fact.call_id, LlmAnswered(answer=fact))
+
+    def _booked(self, call: Call, route: RouteSet, provider: Provider, usage: Usage) -> None:
+        body = UsageRecorded(
+            call_id=call.id,
+            provider=route.target,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            estimated=usage.estimated,
+        )
+        self._fact(call.header, call.id, body)
+
+    def _left(self, call: Call, route: RouteSet, provider: Provider, request: AnswerRequest, received: int) -> None:
+        body = EgressRecorded(
+            call_id=call.id,
+            provider=route.target,
+            destination=provider.destination,
+            data_classes=_CLASSES,
+            bytes_sent=sum(len(m.text.encode()) for m in request.messages),
+            bytes_received=received,
+            route_version=route.version,
+        )
+        self._fact(call.header, call.id, body)
+
+    def _fact(self, cause: Header, call_id: str, body: Message) -> None:
+        """One event of each kind per call."""
+        header = Header()
+        header.CopyFrom(cause)
+        header.causation_id = cause.event_id
+        header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
+        self._publish(wrap(LlmEvent, header, body))
+
+
+def _key(route: RouteSet) -> bytes:
+    return route.SerializeToString(deterministic=True)

@@ -1,0 +1,4 @@
+PROVIDERS = {
+    "whisper": "services.speech.providers.whisper:Whisper",
+    "scripted": "services.speech.providers.scripted:Scripted",
+}
