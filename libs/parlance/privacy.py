@@ -7,6 +7,7 @@ wrapped by the master key (AES key wrap, RFC 3394); both stand in one file that 
 import base64
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # A user's first use may come from the loop and from the store's thread at once.
+        self._lock = threading.Lock()
         self._ciphers: dict[str, tuple[str, AESGCM]] = {}
         self._data: dict[str, Any] = {}
 
@@ -38,7 +41,9 @@ class Keys:
         """(key id, cipher) of a user. Raises KeyDestroyed where there is none and none is to be made."""
         found = self._ciphers.get(user)
         if found is None:
-            found = self._ciphers[user] = self._load(user, create)
+            with self._lock:
+                found = self._ciphers.get(user) or self._load(user, create)
+                self._ciphers[user] = found
         return found
 
     def destroy(self, user: str) -> None:

@@ -39,8 +39,8 @@ class Item:
     sealed: bool = True
     # The ownership of the partition that it came in: a commit carries it.
     ownership: int = 0
-    # Set while it is handled: holds back what would cut it.
-    cut: Cut | None = None
+    # What may cut its work.
+    cut: Cut = field(default_factory=Cut)
 
 
 @dataclass(slots=True)
@@ -64,7 +64,6 @@ class Lane:
 
     queue: list[Item] = field(default_factory=list)
     running: Item | None = None
-    cut: Cut = field(default_factory=Cut)
     active: bool = False
 
 
@@ -151,23 +150,29 @@ class Stage:
         lane = self._lanes.get(item.session)
         if lane is None:
             lane = self._lanes[item.session] = Lane()
-        urgent = front or any(self._work.cuts(waiting, item) for waiting in lane.queue)
+        urgent = front
         if lane.running is not None and self._work.cuts(lane.running, item):
-            lane.cut.cut()
+            lane.running.cut.cut()
             urgent = True
-        lane.queue.insert(0, item) if urgent else lane.queue.append(item)
+        lane.queue.insert(self._place(lane.queue, item, urgent), item)
         self._in_flight += 1
         self._idle.clear()
         if not lane.active and self._group is not None:
             lane.active = True
             self._group.create_task(self._drive(item.session, lane))
 
+    def _place(self, queue: list[Item], item: Item, urgent: bool) -> int:
+        """Before what it cuts, but never before what cuts it."""
+        cuts = self._work.cuts
+        after = max((n + 1 for n, waiting in enumerate(queue) if cuts(item, waiting)), default=0)
+        first = 0 if urgent else next((n for n, waiting in enumerate(queue) if cuts(waiting, item)), len(queue))
+        return max(after, first)
+
     async def _drive(self, session: str, lane: Lane) -> None:
         try:
             while lane.queue:
                 item = lane.running = lane.queue.pop(0)
-                item.cut = lane.cut
-                keep = await self._handle(lane, item)
+                keep = await self._handle(item)
                 lane.running = None
                 self._in_flight -= 1
                 if item.record is not None and keep:
@@ -185,14 +190,14 @@ class Stage:
             self._paused = False
             self._subscription.resume()
 
-    async def _handle(self, lane: Lane, item: Item) -> bool:
+    async def _handle(self, item: Item) -> bool:
         """True: done, its offset may be committed."""
         for attempt in range(1, self._work.attempts + 1):
             try:
                 if item.sealed:
                     self._sealing.open(item.event)
                     item.sealed = False
-                await lane.cut.run(self._work.process(item))
+                await item.cut.run(self._work.process(item))
                 return True
             except KeyDestroyed:
                 return True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,9 +26,9 @@ class Question:
 
     user: str
     query: str
-    slots: Mapping[str, str] = field(default_factory=dict)
-    text: str = ""
-    now: datetime = field(default_factory=datetime.now)
+    slots: Mapping[str, str]
+    text: str
+    now: datetime
 
 
 class Index:

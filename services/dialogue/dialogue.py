@@ -56,7 +56,7 @@ class Dialogue:
     async def process(self, item: Item) -> None:
         user = "" if isinstance(item.event, Due) else item.event.header.user_id
         session = await self._sessions.get(item.session, user)
-        session.cut = item.cut or session.cut
+        session.cut = item.cut
         if isinstance(item.event, Due):
             await self._due(session, item.event)
         else:

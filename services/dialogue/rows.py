@@ -45,15 +45,18 @@ def snapshot_of(row: SessionRow) -> SessionSnapshot:
 
 
 def end(row: SessionRow, turn: OpenTurn, clauses: Iterable[str], completed: TurnCompleted, now_us: int) -> None:
-    """Moves a turn from open to ended and lets the conversation remember it."""
-    said = [*clauses, completed.say] if completed.say else list(clauses)
+    """Moves a turn from open to ended and lets the conversation remember it.
+
+    Where it is not known how far the turn spoke, it is not known either after how many clauses `say` comes."""
+    unknown = completed.inputs.unknown
+    said = [*clauses, completed.say] if completed.say and not unknown else list(clauses)
     row.ended.append(
         EndedTurn(
             turn_id=turn.header.turn_id,
             accepted_at_us=turn.header.accepted_at_us,
             clauses=said,
             user_text=turn.user_text,
-            sounding=bool(said),
+            sounding=bool(said) or unknown,
             device_id=turn.header.device_id,
             ended_at_us=now_us,
         )

@@ -33,8 +33,9 @@ class Running:
         handling = self._handling(session, turn, event)
         self._turns.handlings[turn.header.turn_id] = handling
         try:
-            if await self._speak(session, turn, event, handling, cuts_in):
-                return
+            async with session.cut.exposed():
+                if await self._speak(session, turn, event, handling, cuts_in):
+                    return
             error: ParlanceError = Internal("the handler ended without an end of the turn")
         except Conflict:
             raise

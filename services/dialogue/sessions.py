@@ -27,7 +27,7 @@ class Session:
     row: SessionRow
     # Events to append together with the next save.
     outbox: list[Out] = field(default_factory=list)
-    # Holds back what would cut the event that is handled now.
+    # What may cut the event that is handled now.
     cut: Cut = field(default_factory=Cut)
 
 

@@ -62,10 +62,7 @@ class Turns:
         error: ParlanceError | None = None,
     ) -> None:
         """Ends a turn from outside its handler: settles its acts, cancels its asks, publishes no clause."""
-        with session.cut.held():
-            await self._end(session, turn, (outcome, reason, error))
-
-    async def _end(self, session: Session, turn: OpenTurn, why: Why) -> None:
+        why: Why = (outcome, reason, error)
         handling = self.handlings.pop(turn.header.turn_id, None)
         again = handling.again if handling is not None else bool(turn.speaking)
         calls, on_record = await asyncio.gather(

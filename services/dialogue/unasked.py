@@ -52,14 +52,15 @@ class Unasked:
         return None
 
     def ready(self, session: Session, turn_id: str) -> bool | None:
-        """Whether what nobody asked for cuts in; None: it must wait."""
+        """Whether what nobody asked for cuts in; None: it must wait. What has begun goes on."""
+        if rows.find_open(session.row, turn_id) is not None:
+            return turn_id in self._cutting_in
         if not self.attached.get(session.id):
             return None
-        others = any(turn.header.turn_id != turn_id for turn in session.row.open)
-        if not others and not rows.sounds(session.row):
+        if not session.row.open and not rows.sounds(session.row):
             return False
         if turn_id in self._cutting_in:
-            return None if others else True
+            return None if session.row.open else True
         due = Due(turn_id, cut_in=True)
         if not self._timers.waits(due):
             self._timers.after(session.id, due, self._cut_in_s)
@@ -67,11 +68,12 @@ class Unasked:
 
     async def cut_in(self, session: Session, turn_id: str) -> None:
         """It has waited long enough: ends what is open."""
-        if self.attached.get(session.id) and any(w.header.turn_id == turn_id for w in rows.waiting(session.row)):
+        waits = any(w.header.turn_id == turn_id for w in rows.waiting(session.row))
+        begun = rows.find_open(session.row, turn_id) is not None
+        if waits and not begun and self.attached.get(session.id):
             self._cutting_in.add(turn_id)
             for turn in list(session.row.open):
-                if turn.header.turn_id != turn_id:
-                    await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN)
+                await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN)
 
     def over(self, turn_id: str) -> None:
         """The turn has ended."""

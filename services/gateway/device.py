@@ -20,7 +20,7 @@ from parlance.v1.turn_pb2 import Header, Label, Modality
 from services.gateway.hearing import Hearing
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply
-from services.gateway.sessions import Sessions
+from services.gateway.sessions import Sessions, fact_id
 
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
@@ -100,7 +100,9 @@ class Device:
         return ""
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
-        """Accepted is said when the fact is durable."""
+        """Accepted is said when the fact is durable. The header names it as the cause of what follows."""
+        header.event_id = ids.event_id(header.run, header.turn_id, body.DESCRIPTOR.name)
+        header.event_id = fact_id(header, body)
         self.turns[header.turn_id] = header
 
         def written(done: object) -> None:

@@ -48,8 +48,7 @@ class Sessions:
         """A fact of this gateway about the turn (or device) of `header`."""
         made = Header()
         made.CopyFrom(header)
-        kind = body.DESCRIPTOR.name
-        made.event_id = ids.event_id(header.run, header.turn_id or ids.new(), kind)
+        made.event_id = fact_id(header, body)
         event = wrap(SessionEvent, made, body)
         return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
 
@@ -127,6 +126,11 @@ class Sessions:
         if found is None and header.modality == Modality.MODALITY_UNASKED:
             return next(reversed(devices.values()), None)
         return found
+
+
+def fact_id(header: Header, body: Message) -> str:
+    """One fact of a kind per turn; what belongs to no turn happens again and again."""
+    return ids.event_id(header.run, header.turn_id or ids.new(), body.DESCRIPTOR.name)
 
 
 def _seen(done: "asyncio.Future[Record]") -> None:

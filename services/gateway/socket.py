@@ -112,16 +112,10 @@ class Socket:
             raise InvalidRequest("a binary frame is PCM of 16 bit samples: send an even number of bytes")
         return ConverseRequest(audio=data)
 
-    async def _incoming(self) -> AsyncGenerator[ConverseRequest, None]:
-        while True:
-            yield await self._requests.get()
-
     async def _converse(self) -> None:
         try:
-            async with (
-                aclosing(self._incoming()) as requests,
-                aclosing(self._service.converse(requests, Call("", Header()))) as responses,
-            ):
+            requests = _Requests(self._requests)
+            async with aclosing(self._service.converse(requests, Call("", Header()))) as responses:
                 async for response in responses:
                     if not await self._pass_on(response):
                         return
@@ -166,6 +160,20 @@ class Socket:
         except (WebSocketDisconnect, TimeoutError):
             return False
         return True
+
+
+class _Requests:
+    """What the client sends, for as long as anybody asks for more. No generator: whoever reads it may be in the middle
+    of that when the client goes."""
+
+    def __init__(self, queue: "asyncio.Queue[ConverseRequest]") -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> AsyncIterator[ConverseRequest]:
+        return self
+
+    async def __anext__(self) -> ConverseRequest:
+        return await self._queue.get()
 
 
 def _parsed(text: str) -> Message:

@@ -22,13 +22,16 @@ _OTHERWISE = {
     "contacts.email": r"\be-?mails?(?: address)? (?:does|do) (?P<name>.+?) (?:use|have)$|\b(?:i|to) e-?mail (?P<other>.+)$",
     "contacts.address": r"\bwhere(?: is it)?(?: that)?(?: does| do| is| are)? (?P<name>.+?) (?:a)?liv(?:e|es|ing)(?: now| at)?$"
     r"|\b(?:street|city|town|country) (?:does|do) (?P<other>.+?) live(?: on| in| at)?$",
-    "contacts.birthday": r"\bwhen was (?P<name>.+?) born$|\b(?:does|do) (?P<other>.+?) (?:have|celebrate) \w+ birthday$",
+    "contacts.birthday": r"\b(?:when|what day|which day) was (?P<name>.+?) born(?: on)?$|\b(?:does|do) (?P<other>.+?) (?:have|celebrate) \w+ birthday$",
 }
-_OWNED = {k: re.compile(rf"^(?P<name>.+?)(?P<of>'s|s'| is|'| has| have)? (?:{what})\b", _I) for k, what in _KINDS.items()}
+_OWNED = {
+    k: re.compile(rf"^(?P<name>.+?)(?P<of>'s|s'| is|'| has| have)? (?:{what})\b", _I) for k, what in _KINDS.items()
+}
 _OWNER = {k: re.compile(rf"\b(?:{what}) (?:of|for|to) (?P<name>.+)$", _I) for k, what in _KINDS.items()}
 _ASIDE = {k: re.compile(pattern, _I) for k, pattern in _OTHERWISE.items()}
 _NOBODY = re.compile(
-    r"^(?:(?:his|her|your|their|its?|this|that|my|our|the|a|an|you|me|i|there|he|she|they|what|some|own|all|one|any)\b ?)*$", _I
+    r"^(?:(?:his|her|your|their|its?|this|that|my|our|the|a|an|you|me|i|there|he|she|they|what|some|own|all|one|any)\b ?)*$",
+    _I,
 )
 # "a good birthday cake", "the first phone number": words that stand before the noun, not names.
 _NO_NAME = re.compile(

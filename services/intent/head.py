@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlance.errors import Internal
-from services.intent.provider import CHAT
+from services.intent.provider import CHAT, Understanding
+from services.intent.slots import extract, usable
 from services.intent.softmax import probabilities
 
 FOLDER = Path(__file__).parent / "model"
 _WEIGHTS, _LABELS = "head.npy", "labels.json"
+_FOUND_BY = "classifier"
 
 Floats = NDArray[np.float32]
 
@@ -33,6 +35,14 @@ class Head:
         if self.labels[best] != CHAT and found[best] < self.threshold:
             return CHAT, float(1 - found[best])
         return self.labels[best], float(found[best])
+
+    def understand(self, text: str, embedding: Floats) -> Understanding:
+        """By meaning alone. An intent that nothing could be done about is for the language model too."""
+        intent, confidence = self.classify(embedding)
+        slots = extract(intent, text)
+        if not usable(intent, slots):
+            return Understanding(CHAT, confidence, {}, _FOUND_BY)
+        return Understanding(intent, confidence, slots, _FOUND_BY)
 
     def save(self, folder: Path = FOLDER) -> None:
         folder.mkdir(exist_ok=True)

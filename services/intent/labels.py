@@ -11,7 +11,9 @@ from services.intent.provider import CHAT
 
 Rule = str | Callable[[str], str | None] | None
 
-_REMOVE = re.compile(r"\b(delete|remove|take .*\boff|take away|cross|strike|scratch|clear|empty|erase|no longer|get rid)")
+_REMOVE = re.compile(
+    r"\b(delete|remove|take .*\boff|take away|cross|strike|scratch|clear|empty|erase|no longer|get rid)"
+)
 _ADD = re.compile(r"\b(add|put|include|write|insert|need)\b")
 _DAY = re.compile(r"\b(today|tonight|tomorrow|week|month|morning|afternoon|\w+day|\w+ary|march|april|may|june|july)\b")
 _MUSIC = re.compile(r"\b(song|playlist|music|album|alarm|email|news)\b")
@@ -36,7 +38,9 @@ def _calendar(text: str) -> str | None:
 
 
 def _reminder(text: str) -> str | None:
-    return "list.add" if re.search(r"\bremind me to\b", text) and not re.search(r"\bat \w+|\bin \w+ min", text) else None
+    return (
+        "list.add" if re.search(r"\bremind me to\b", text) and not re.search(r"\bat \w+|\bin \w+ min", text) else None
+    )
 
 
 def _clock(text: str) -> str | None:

@@ -32,12 +32,19 @@ _TAKEN = tuple(
         r"^(?:remove|delete|(?:cross|take|tick|check|strike) off|cross out|scratch) (?P<item>.+)$",
     )
 )
-_GONE = re.compile(r"^(?:i|we)(?:'ve| have)? (?:already |just )?(?:bought|got|brought|have|don't need|no longer need) ", _I)
-_NEEDED = re.compile(r"^(?:i|we)(?:'re| are|'m| am)? (?:(?:running )?(?:low on|out of|short of)|ran out of|need|want|have to buy) ", _I)
+_GONE = re.compile(
+    r"^(?:i|we)(?:'ve| have)? (?:already |just )?(?:bought|got|brought|have|don't need|no longer need) ", _I
+)
+_NEEDED = re.compile(
+    r"^(?:i|we)(?:'re| are|'m| am)? (?:(?:running )?(?:low on|out of|short of)|ran out of|need|want|have to buy) ", _I
+)
 _NO_ITEM = re.compile(r"^(?:everything|all\b.*|it|them|that|the list|list|(?:the |my |our )?\w* ?list)$", _I)
 _DETERMINERS = re.compile(r"^(?:(?:some|the|a|an|any|more|also|please|my) )+(?=\w)", _I)
 _NAME = re.compile(r"(?P<list>(?:[\w'-]+ ){1,3}?)lists?\b", _I)
-_LEFT_OF_NAME = re.compile(r"^.*\b(?:on|onto|to|in|into|from|off|of|is|are|show|read|clear|empty|delete|wipe|open|hear|the|my|our|a|out|me) ", _I)
+_LEFT_OF_NAME = re.compile(
+    r"^.*\b(?:on|onto|to|in|into|from|off|of|is|are|show|read|clear|empty|delete|wipe|open|hear|the|my|our|a|out|me) ",
+    _I,
+)
 _TODO = re.compile(r"\bto[ -]?dos?\b|\b(?:tasks?|chores?|reminders?|remind me)\b", _I)
 _SHOP = re.compile(r"\b(?:shopping|grocer(?:y|ies)|chopping|shocking|stopping)\b", _I)
 

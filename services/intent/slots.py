@@ -16,7 +16,10 @@ Slots = dict[str, str]
 _I = re.IGNORECASE
 _NO_PLACE = r"(?!(?:the|this|that|my|our|it|a|an|your) |moment\b|now\b|here\b|\d)"
 _CITY = (
-    re.compile(rf"\b(?:time|times|clock|hour|late|early|it|morning|dark|is)\b.*?\b(?:over in|in|at|for|and) {_NO_PLACE}(?P<city>\D+)$", _I),
+    re.compile(
+        rf"\b(?:time|times|clock|hour|late|early|it|morning|dark|is)\b.*?\b(?:over in|in|at|for|and) {_NO_PLACE}(?P<city>\D+)$",
+        _I,
+    ),
     re.compile(rf"^(?:what(?:'s| is)? (?:the )?)?{_NO_PLACE}(?P<city>[^\W\d][\w .-]*?)(?:'s)? time$", _I),
     re.compile(rf"\b(?:in|at) {_NO_PLACE}(?P<city>[^\W\d][\w .'-]*)$", _I),
 )
@@ -55,7 +58,11 @@ def _timer(text: str) -> Slots:
 
 
 def _alarm(text: str) -> Slots:
-    length = times.duration(text) if re.search(r"\b(?:in|for|after) [\w -]*(?:seconds?|minutes?|hours?)\b", text, _I) else None
+    length = (
+        times.duration(text)
+        if re.search(r"\b(?:in|for|after) [\w -]*(?:seconds?|minutes?|hours?)\b", text, _I)
+        else None
+    )
     if length is not None:
         return {"duration": length}
     return {**_said("time", times.clock(text)), **_day(text)}
@@ -101,15 +108,11 @@ _EXTRACTORS: Mapping[str, Callable[[str], Slots]] = {
     **{kind: _person(kind) for kind in ("contacts.phone", "contacts.email", "contacts.address", "contacts.birthday")},
 }
 # Without these there is nothing to act on: the language model answers instead.
-NEEDED: Mapping[str, str] = {"calc.evaluate": "expression", "unit.convert": "from"}
-# Patterns are sure of these only where they hear a name.
-_PERSONAL = "contacts."
+NEEDED: Mapping[str, str] = {
+    **{"calc.evaluate": "expression", "unit.convert": "from"},
+    **dict.fromkeys(("contacts.phone", "contacts.email", "contacts.address", "contacts.birthday"), "name"),
+}
 
 
 def usable(intent: str, slots: Slots) -> bool:
-    """Whether there is enough to act on. Whom a question means, context may still find in the text."""
     return NEEDED.get(intent, "") in {"", *slots}
-
-
-def certain(intent: str, slots: Slots) -> bool:
-    return usable(intent, slots) and ("name" in slots or not intent.startswith(_PERSONAL))

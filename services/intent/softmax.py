@@ -17,7 +17,7 @@ def probabilities(points: Floats, weights: Floats) -> Floats:
     return np.asarray(grown / grown.sum(axis=-1, keepdims=True), np.float32)
 
 
-def fit(points: Floats, labels: NDArray[np.int64], importance: Floats, penalty: float = 1e-5) -> Floats:
+def fit(points: Floats, labels: NDArray[np.int64], importance: Floats, penalty: float = 3e-6) -> Floats:
     """Weights (width + 1, classes) by full-batch Adam; `importance` says how much each row counts."""
     classes = int(labels.max()) + 1
     truth = np.eye(classes, dtype=np.float32)[labels]

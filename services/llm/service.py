@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
 from parlance import ids, providers
 from parlance.answers import Answers
-from parlance.errors import InvalidRequest, Unavailable
+from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
 from parlance.events import wrap
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
@@ -25,11 +26,12 @@ from parlance.v1.llm_service_pb2 import (
     CheckLlmRouteRequest,
     CheckLlmRouteResponse,
 )
-from parlance.v1.turn_pb2 import AnswerRecorded, Header
-from services.llm.provider import Provider, Usage
+from parlance.v1.turn_pb2 import AnswerRecorded, Header, Label
+from services.llm.provider import Provider, Usage, words_of
 from services.llm.providers import PROVIDERS
 
 _CLASSES = ("question", "conversation")
+_THIS_DEVICE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class LlmService:
 
     async def __aexit__(self, *exc: Any) -> None:
         await self.answers.__aexit__(*exc)
+        for provider in self._providers.values():
+            if (close := getattr(provider, "aclose", None)) is not None:
+                await close()
 
     def recover(self, event: LlmEvent) -> None:
         """An event of llm.v1 of an earlier life: its answer can be given again."""
@@ -90,6 +95,7 @@ class LlmService:
         provider = self._providers.get(_key(route))
         if provider is None:
             provider = await asyncio.to_thread(self._made, route)
+        _check_label(request, provider)
         yield AnswerResponse(began=AnswerBegan(provider=route.target, route_version=route.version))
         received, usage = 0, None
         try:
@@ -101,7 +107,8 @@ class LlmService:
                     received += len(value.encode())
                     yield AnswerResponse(text=value)
         finally:
-            self._booked(call, route, provider, usage or Usage(output_tokens=received // 4, estimated=True))
+            cut = Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True)
+            self._booked(call, route, usage or cut)
             if provider.destination:
                 self._left(call, route, provider, request, received)
         if usage is None:
@@ -144,7 +151,7 @@ class LlmService:
     def _answered(self, header: Header, fact: AnswerRecorded) -> None:
         self._fact(header, fact.call_id, LlmAnswered(answer=fact))
 
-    def _booked(self, call: Call, route: RouteSet, provider: Provider, usage: Usage) -> None:
+    def _booked(self, call: Call, route: RouteSet, usage: Usage) -> None:
         body = UsageRecorded(
             call_id=call.id,
             provider=route.target,
@@ -173,6 +180,13 @@ class LlmService:
         header.causation_id = cause.event_id
         header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
         self._publish(wrap(LlmEvent, header, body))
+
+
+def _check_label(request: AnswerRequest, provider: Provider) -> None:
+    """What may not leave the device is asked of nobody else."""
+    host = urlsplit(f"//{provider.destination}").hostname
+    if request.label == Label.LABEL_DEVICE_ONLY and host is not None and host not in _THIS_DEVICE:
+        raise PermissionDenied("this may not leave the device: route llm to a model that runs on it")
 
 
 def _key(route: RouteSet) -> bytes:

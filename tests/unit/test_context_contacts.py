@@ -37,7 +37,11 @@ def people() -> dict[str, Contact]:
         ("Ben", "contacts.email", "Ben Carter's email address is ben at example dot com, from your contacts."),
         ("Ben", "contacts.birthday", "Ben Carter's birthday is November 24, from your contacts."),
         ("Anna", "contacts.birthday", "Anna Kowalska's birthday is May 3, 1990, from your contacts."),
-        ("Chloe", "contacts.address", "Chloe Dubois' address is 3 rue des Lilas, Lyon, 69001, France, from your contacts."),
+        (
+            "Chloe",
+            "contacts.address",
+            "Chloe Dubois' address is 3 rue des Lilas, Lyon, 69001, France, from your contacts.",
+        ),
         ("David", "contacts.birthday", "I have no birthday for David Okafor in your contacts."),
         ("Ben", "contacts.address", "I have no address for Ben Carter in your contacts."),
     ],
@@ -55,7 +59,9 @@ def test_the_kind_of_number_that_is_asked_for_is_told(people: dict[str, Contact]
 
 
 def test_an_old_card_in_another_encoding_is_read() -> None:
-    made = one("VERSION:2.1\r\nN;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:M=FCller;J=F6rg\r\nTEL;HOME;VOICE:555 0199")
+    made = one(
+        "VERSION:2.1\r\nN;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:M=FCller;J=F6rg\r\nTEL;HOME;VOICE:555 0199"
+    )
     assert (made.name, made.phones) == ("Jörg Müller", [["home", "555 0199"]])
     assert one("VERSION:3.0\r\nFN:Jörg Müller", "cp1252").name == "Jörg Müller"
     assert one("VERSION:3.0\r\nFN:Jörg Müller", "utf-16").name == "Jörg Müller"
@@ -63,7 +69,7 @@ def test_an_old_card_in_another_encoding_is_read() -> None:
 
 def test_folded_lines_groups_and_escapes_are_read() -> None:
     made = one(
-        "VERSION:3.0\r\nFN:Anna \r\n Kowalska\r\nN:Kowalska\\;Nowak;Anna;;;\r\nitem1.TEL;TYPE=\"cell,voice\":020\r\n"
+        'VERSION:3.0\r\nFN:Anna \r\n Kowalska\r\nN:Kowalska\\;Nowak;Anna;;;\r\nitem1.TEL;TYPE="cell,voice":020\r\n'
         "ADR;TYPE=work:;;1 High St\\nFloor 2;Bath;;;\r\nBDAY;VALUE=date:1990-02-30"
     )
     assert (made.name, made.family, made.phones) == ("Anna Kowalska", "Kowalska;Nowak", [["mobile", "020"]])
@@ -85,7 +91,9 @@ def test_a_broken_card_is_told_and_skipped_and_the_others_are_kept() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x00\x01\x02", b"\xff\xfeh\x00i", b"BEGIN:VCALENDAR\nEND:VCALENDAR"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"\x00\x01\x02", b"\xff\xfeh\x00i", b"BEGIN:VCALENDAR\nEND:VCALENDAR"]
+)
 def test_what_is_no_vcard_file_is_refused_with_what_is_expected(content: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"\.vcf"):
         imports.parse("contacts", content)
@@ -119,7 +127,9 @@ def test_a_name_is_found_by_how_it_sounds(heard: str, meant: str) -> None:
     assert [c.given for c in names().match(heard)] == [meant]
 
 
-@pytest.mark.parametrize("heard", ["Zebediah", "Bob", "Oscar", "Tim", "Alice", "Frank", "Lisa", "John", "banana", "", "?"])
+@pytest.mark.parametrize(
+    "heard", ["Zebediah", "Bob", "Oscar", "Tim", "Alice", "Frank", "Lisa", "John", "banana", "", "?"]
+)
 def test_another_name_is_not_found(heard: str) -> None:
     assert names().match(heard) == []
 

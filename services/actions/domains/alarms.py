@@ -3,16 +3,20 @@
 import re
 from datetime import datetime
 
-from parlance.spoken import join
+from parlance.spoken import duration_in, join, number_in
 from parlance.spoken_time import Clock, day_in, next_at, say_day, say_time, time_in
 from services.actions.domain import Action, Asked, Done, Effect, Row, Rows
 
 KIND = "alarm"
+_LONGEST_S = 7 * 86400
 _ALL = re.compile(r"\b(all|every|both|alarms)\b")
 
 
 def set_(asked: Asked, rows: Rows) -> Done:
+    moment = _after(asked)
     clock = _clock(asked)
+    if moment is not None:
+        return _set(moment, asked, rows)
     if clock is None:
         return Done("For what time? Say, for example, set an alarm for seven AM tomorrow.", acted=False)
     day = day_in(asked.slot("day") or asked.text, asked.now.date())
@@ -21,6 +25,18 @@ def set_(asked: Asked, rows: Rows) -> Done:
     moment = next_at(clock, day, asked.now)
     if moment is None:
         return Done("That time has already passed. Name a time to come.", acted=False)
+    return _set(moment, asked, rows)
+
+
+def _after(asked: Asked) -> datetime | None:
+    """ "an alarm in ten minutes": the moment, where a length was said in place of a time of day."""
+    seconds = number_in(asked.slot("duration")) or (duration_in(asked.text) if not asked.slot("time") else None)
+    if not seconds or not 1 <= seconds <= _LONGEST_S:
+        return None
+    return datetime.fromtimestamp(asked.now.timestamp() + float(seconds), asked.now.tzinfo)
+
+
+def _set(moment: datetime, asked: Asked, rows: Rows) -> Done:
     due_us = int(moment.timestamp() * 1e6)
     if any(row.due_us == due_us for row in rows.all(KIND)):
         return Done(f"You already have an alarm for {_when(moment, asked)}.", acted=False)

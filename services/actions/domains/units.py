@@ -25,8 +25,9 @@ Amount = tuple[Fraction, list[Unit]]
 
 def convert(asked: Asked) -> Done:
     amounts, targets = _slots(asked)
-    if not amounts or not targets:
-        amounts, targets = _read(asked.text)
+    said = _read(asked.text)
+    if not targets or (said[1] and len(said[0]) > len(amounts)):  # "5 feet 11 inches" is more than a slot holds
+        amounts, targets = said
     if not amounts or not targets:
         return Done(_HELP)
     target = next((t for t in targets if all(_fits(options, t) for _, options in amounts)), None)
@@ -34,8 +35,8 @@ def convert(asked: Asked) -> Done:
         return Done(f"I cannot convert {amounts[0][1][0].many} into {targets[0].many}.")
     chosen = [(count, next(o for o in options if _fits([o], target))) for count, options in amounts]
     exact, number = _round((sum(_base(n, o) for n, o in chosen) - target.zero) / target.factor)
-    said = join([_say(*_round(n), o) for n, o in chosen])
-    return Done(f"{capital(said)} is {_say(exact, number, target)}.")
+    source = join([_say(*_round(n), o) for n, o in chosen])
+    return Done(f"{capital(source)} is {_say(exact, number, target)}.")
 
 
 def _fits(options: Sequence[Unit], target: Unit) -> bool:

@@ -67,9 +67,7 @@ def _layer(graph: Graph, entry: str, weights: _Weights, name: str) -> str:
 
     asked = [linear(entry, f"attention.self.{part}") for part in ("query", "key", "value")]
     mixed = graph.add("ms:MultiHeadAttention", asked, num_heads=HEADS)[0]
-    attended = _add_and_norm(
-        graph, linear(mixed, "attention.output.dense"), entry, weights, f"{name}.attention.output"
-    )
+    attended = _add_and_norm(graph, linear(mixed, "attention.output.dense"), entry, weights, f"{name}.attention.output")
     wide = graph.add("ms:Gelu", [linear(attended, "intermediate.dense")])[0]
     return _add_and_norm(graph, linear(wide, "output.dense"), attended, weights, f"{name}.output")
 

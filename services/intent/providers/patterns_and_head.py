@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from parlance import models
 from services.intent import head, patterns
-from services.intent.provider import CHAT, Understanding
+from services.intent.provider import Understanding
 from services.intent.providers.encoder import Encoder
-from services.intent.slots import extract, usable
 
-_FOUND_BY = "classifier"
 _ENCODER = "minilm-l6-v2"
 
 
@@ -30,12 +28,7 @@ class PatternsAndHead:
         self._encoder.embed("what time is it")
 
     async def understand(self, text: str) -> Understanding:
-        return patterns.match(text) or await asyncio.to_thread(self.classify, text)
+        return patterns.match(text) or await asyncio.to_thread(self._classify, text)
 
-    def classify(self, text: str) -> Understanding:
-        """By meaning alone; blocks for some milliseconds."""
-        intent, confidence = self._head.classify(self._encoder.embed(text))
-        slots = extract(intent, text)
-        if not usable(intent, slots):
-            return Understanding(CHAT, confidence, {}, _FOUND_BY)
-        return Understanding(intent, confidence, slots, _FOUND_BY)
+    def _classify(self, text: str) -> Understanding:
+        return self._head.understand(text, self._encoder.embed(text))

@@ -13,6 +13,7 @@ from parlance.errors import (
     PermissionDenied,
     QuotaExhausted,
     RateLimited,
+    Refused,
     Unauthenticated,
     Unavailable,
 )
@@ -25,15 +26,23 @@ _FINISHES = {
     "length": Finish.FINISH_LENGTH,
     "content_filter": Finish.FINISH_REFUSAL,
 }
-_BY_STATUS: dict[int, type[ParlanceError]] = {
-    400: InvalidRequest,
-    401: Unauthenticated,
-    403: PermissionDenied,
-    404: InvalidRequest,
-    422: InvalidRequest,
-    429: RateLimited,
+# By code or type first: the status alone does not tell a hopeless 429 from a busy one.
+_BY_CODE: dict[str, tuple[type[ParlanceError], str]] = {
+    "insufficient_quota": (QuotaExhausted, "the model's server says that the quota is used up"),
+    "billing_hard_limit_reached": (QuotaExhausted, "the model's server says that the spending limit is reached"),
+    "content_filter": (Refused, "the model's server refuses to answer this"),
+    "content_policy_violation": (Refused, "the model's server refuses to answer this"),
+    "model_not_found": (InvalidRequest, "the model's server has no such model: set another one in the route"),
+    "context_length_exceeded": (InvalidRequest, "the conversation is longer than the model can read"),
 }
-_HOPELESS = ("insufficient_quota", "billing_hard_limit_reached")
+_BY_STATUS: dict[int, tuple[type[ParlanceError], str]] = {
+    400: (InvalidRequest, "the model's server does not understand the request"),
+    401: (Unauthenticated, "the model's server wants a key: --set api_key_env=NAME, the variable that holds it"),
+    403: (PermissionDenied, "the model's server does not let this key ask"),
+    404: (InvalidRequest, "nothing answers at this address: check base_url (it mostly ends in /v1) and the model"),
+    422: (InvalidRequest, "the model's server does not understand the request"),
+    429: (RateLimited, "the model's server is asked too often"),
+}
 _MAX_TOKENS = 300
 
 
@@ -47,7 +56,8 @@ class Compatible:
         if settings:
             raise InvalidRequest(f"compatible does not know: {', '.join(sorted(settings))}")
         self._model = model
-        self.destination = urlsplit(base_url).netloc
+        # Without a name and password, which some put into the address.
+        self.destination = urlsplit(base_url).netloc.rpartition("@")[2]
         self._client = client or openai.AsyncOpenAI(base_url=base_url, api_key=api_key or "none", max_retries=0)
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[str | Usage, None]:
@@ -69,6 +79,10 @@ class Compatible:
             raise Unavailable("the model's server ended its answer in the middle")
         yield _usage(finish, usage, request, pieces)
 
+    async def aclose(self) -> None:
+        """Lets go of the connections."""
+        await self._client.close()
+
     async def _open(self, request: AnswerRequest) -> Any:
         return await self._client.chat.completions.create(
             model=self._model,
@@ -87,13 +101,15 @@ def _usage(finish: str, usage: Any, request: AnswerRequest, pieces: int) -> Usag
 
 
 def _translated(exc: openai.OpenAIError) -> ParlanceError:
-    """By code and type first: the status alone does not tell a hopeless 429 from a busy one."""
-    code = str(getattr(exc, "code", "") or getattr(exc, "type", "") or "")
-    if code in _HOPELESS:
-        return QuotaExhausted("the model's server says that the quota is used up")
+    """Never with the server's own words: they may repeat what was asked."""
+    for told in (getattr(exc, "code", None), getattr(exc, "type", None)):
+        if told in _BY_CODE:
+            kind, message = _BY_CODE[told]
+            return kind(message)
     status = getattr(exc, "status_code", 0)
-    if kind := _BY_STATUS.get(status):
-        return kind(f"the model's server answered {status} {code}".strip())
+    if status in _BY_STATUS:
+        kind, message = _BY_STATUS[status]
+        return kind(f"{message} ({status})")
     if isinstance(exc, openai.APIConnectionError):
         return Unavailable("the model's server cannot be reached; is it running?")
-    return Unavailable(f"the model's server failed ({type(exc).__name__} {status or ''})".replace(" )", ")"))
+    return Unavailable(f"the model's server failed ({status or type(exc).__name__})")
