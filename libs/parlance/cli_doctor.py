@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from parlance import models
 from parlance.config import Config
+from parlance.errors import ParlanceError
 
 _FREE_MB = 500
 
@@ -54,9 +56,6 @@ def _ports(config: Config) -> list[Finding]:
 
 
 def _models(config: Config) -> list[Finding]:
-    from parlance import models
-    from parlance.errors import ParlanceError
-
     found = []
     for name in models.names():
         try:

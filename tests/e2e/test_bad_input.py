@@ -1,6 +1,5 @@
 """Bad input gets a clear message and the right exit code, and loses nothing."""
 
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -118,9 +117,6 @@ def test_a_broken_journal_is_named_and_kept(own_platform: Platform) -> None:
 def test_the_journal_holds_no_personal_words_in_the_clear(platform: Platform) -> None:
     platform.json("ask", "put quokkafood on my shopping list")
     platform.json("ask", "what is on my shopping list")
-    db = sqlite3.connect(f"file:{platform.home / 'journal.db'}?mode=ro", uri=True)
-    db.execute("PRAGMA wal_checkpoint")
-    db.close()
     for file in platform.home.rglob("*"):
         if file.is_file():
             assert b"quokkafood" not in file.read_bytes(), file
