@@ -68,7 +68,7 @@ def say(
     as_json: Json = False,
 ) -> None:
     """Speak a recording to the assistant and hear its answer."""
-    talk = _talk(as_json, play=out is None and not as_json)
+    talk = _talk(as_json, stay, play=out is None and not as_json)
     talk.send_file(file)
     _finish(talk, stay, out, as_json)
 
@@ -81,14 +81,14 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Type a question to the assistant."""
-    talk = _talk(as_json, play=False)
+    talk = _talk(as_json, stay, play=False)
     talk.send_text(text)
     _finish(talk, stay, out, as_json)
 
 
-def _talk(as_json: bool, play: bool) -> Talk:
+def _talk(as_json: bool, stay: float, play: bool) -> Talk:
     show = cli_show.silent if as_json else cli_show.line
-    return Talk(config.load().address, show, play=play)
+    return Talk(config.load().address, show, stays=stay > 0, play=play)
 
 
 def _finish(talk: Talk, stay: float, out: Path | None, as_json: bool) -> None:

@@ -55,8 +55,8 @@ class Heard:
 class Talk:
     """One conversation with a running platform. `show` gets each line that a person wants to read."""
 
-    def __init__(self, address: str, show: Any, *, mute: bool = False, play: bool = False) -> None:
-        self._address, self._show, self._mute, self._play = address, show, mute, play
+    def __init__(self, address: str, show: Any, *, stays: bool = False, play: bool = False) -> None:
+        self._address, self._show, self._stays, self._play = address, show, stays, play
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self.heard = Heard()
         self._ready = False
@@ -68,14 +68,18 @@ class Talk:
             data = path.read_bytes()
         except OSError as exc:
             raise InvalidRequest(f"{path} cannot be read: {exc.strerror}") from exc
-        hello = Hello(encoding=AudioEncoding.AUDIO_ENCODING_FILE, listening=Listening.LISTENING_UNTIL_END)
+        hello = Hello(
+            encoding=AudioEncoding.AUDIO_ENCODING_FILE,
+            listening=Listening.LISTENING_UNTIL_END,
+            one_turn=not self._stays,
+        )
         self._put(ConverseRequest(hello=hello))
         for start in range(0, len(data), _PIECE):
             self._put(ConverseRequest(audio=data[start : start + _PIECE]))
         self._put(ConverseRequest(audio_end=AudioEnd()))
 
     def send_text(self, text: str) -> None:
-        self._put(ConverseRequest(hello=Hello(mute=self._mute)))
+        self._put(ConverseRequest(hello=Hello(one_turn=not self._stays)))
         self._put(ConverseRequest(text=Text(text=text)))
 
     async def run(self, stay_s: float) -> Heard:

@@ -14,7 +14,7 @@ CONTROL = "control.v1"
 
 # Who answers where nobody has set a route: what works offline, without a key.
 DEFAULTS: Mapping[str, RouteSet] = {
-    "intent": RouteSet(stage="intent", target="patterns:", version="v0"),
+    "intent": RouteSet(stage="intent", target="default:", version="v0"),
     "speech": RouteSet(stage="speech", target="whisper:tiny.en", version="v0"),
     "tts": RouteSet(stage="tts", target="hibari:", version="v0"),
     "llm": RouteSet(stage="llm", target="unconfigured:", version="v0"),

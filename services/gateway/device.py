@@ -34,6 +34,8 @@ class Device:
         self.session_id = hello.session_id or ids.derived("session", parts.user_id)
         self.device_id = hello.device_id or ids.new()
         self.mute = hello.mute
+        # Whether it is there for what is said unasked.
+        self.stays = not hello.one_turn
         self._time_zone = hello.time_zone or parts.time_zone
         self.outbox = Outbox()
         # Replies that sound, and headers of the turns that are open or sound here.
@@ -46,7 +48,8 @@ class Device:
         """Until the client sends no more."""
         self.outbox.put(ConverseResponse(ready=Ready(session_id=self.session_id, device_id=self.device_id)))
         self._sessions.attach(self)
-        self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
+        if self.stays:
+            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
         try:
             await self._hearing.run(self._others(requests))
         except Exception as exc:
@@ -177,4 +180,5 @@ class Device:
         self._sessions.detach(self)
         for reply in self.replies.values():
             reply.cut()
-        self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())
+        if self.stays:
+            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
@@ -12,7 +12,7 @@ from parlance.events import parse, wrap
 from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
-from parlance.v1.reply_pb2 import ReplyEvent
+from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
 from parlance.v1.turn_pb2 import Header, Heard, Modality
 from services.gateway.parts import Parts
@@ -21,6 +21,7 @@ from services.gateway.reply import Reply
 if TYPE_CHECKING:
     from services.gateway.device import Device
 
+T = TypeVar("T")
 _SILENCED_KEPT = 4096
 
 
@@ -30,6 +31,8 @@ class Sessions:
         self._devices: dict[str, dict[str, Device]] = {}
         self._heard: OrderedDict[str, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
+        # Replies that broke off before their turns had ended.
+        self._untold: OrderedDict[str, Reply] = OrderedDict()
 
     def attach(self, device: "Device") -> None:
         self._devices.setdefault(device.session_id, {})[device.device_id] = device
@@ -65,19 +68,19 @@ class Sessions:
             self._take(event)
 
     def silence(self, turn_id: str) -> None:
-        self._silenced[turn_id] = None
-        while len(self._silenced) > _SILENCED_KEPT:
-            self._silenced.popitem(last=False)
+        _keep(self._silenced, turn_id, None)
 
     def heard(self, header: Header, reply: Reply | None) -> None:
         """Publishes what was heard of a turn; nothing of it sounds after this."""
-        self.silence(header.turn_id)
         heard = reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
-        self._heard[header.session_id] = heard
-        self._heard.move_to_end(header.session_id)
-        while len(self._heard) > _SILENCED_KEPT:
-            self._heard.popitem(last=False)
+        self.silence(header.turn_id)
+        _keep(self._heard, header.session_id, heard)
         self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
+
+    def _broke_off(self, header: Header, reply: Reply) -> None:
+        """Nobody hears the rest of a turn that is still open; what was heard is told after its end."""
+        self.silence(header.turn_id)
+        _keep(self._untold, header.turn_id, reply)
 
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
@@ -85,8 +88,8 @@ class Sessions:
             return
         device = self._device_for(header)
         if header.turn_id in self._silenced:
-            if device is not None and event.WhichOneof("event") == "completed":
-                device.ended_silently(header.turn_id, event.completed)
+            if event.WhichOneof("event") == "completed":
+                self._ended_silently(device, header, event.completed)
             return
         if device is None:
             if event.WhichOneof("event") == "completed":
@@ -96,6 +99,13 @@ class Sessions:
             self._hush(header)
         reply = device.replies.get(header.turn_id) or self._begin(device, header)
         reply.take(event)
+
+    def _ended_silently(self, device: "Device | None", header: Header, completed: TurnCompleted) -> None:
+        reply = self._untold.pop(header.turn_id, None)
+        if reply is not None:
+            self.heard(header, reply)
+        if device is not None:
+            device.ended_silently(header.turn_id, completed)
 
     def _hush(self, header: Header) -> None:
         """What nobody asked for cuts in: the session's other replies stop."""
@@ -116,21 +126,28 @@ class Sessions:
             logger.warning("gateway: a reply broke off: %s", type(exc).__name__, exc_info=exc)
         finally:
             if header.turn_id not in self._silenced:
-                self.heard(header, reply)
+                (self.heard if reply.completed is not None else self._broke_off)(header, reply)
             device.done(header.turn_id)
 
     def _device_for(self, header: Header) -> "Device | None":
         """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""
         devices = self._devices.get(header.session_id, {})
         found = devices.get(header.device_id)
-        if found is None and header.modality == Modality.MODALITY_UNASKED:
-            return next(reversed(devices.values()), None)
-        return found
+        if header.modality != Modality.MODALITY_UNASKED or (found is not None and found.stays):
+            return found
+        return next((d for d in reversed(devices.values()) if d.stays), None)
 
 
 def fact_id(header: Header, body: Message) -> str:
     """One fact of a kind per turn; what belongs to no turn happens again and again."""
     return ids.event_id(header.run, header.turn_id or ids.new(), body.DESCRIPTOR.name)
+
+
+def _keep(newest: "OrderedDict[str, T]", key: str, value: T) -> None:
+    newest[key] = value
+    newest.move_to_end(key)
+    while len(newest) > _SILENCED_KEPT:
+        newest.popitem(last=False)
 
 
 def _seen(done: "asyncio.Future[Record]") -> None:

@@ -8,7 +8,8 @@ import re
 from services.intent.numbers import to_digits
 
 _LEAD = re.compile(
-    r"^(?:(?:what(?:'?s| is| are| was| does| do you get if you| would| will| do)?|how (?:much|many)(?: is| are| would| does)?|tell me"
+    r"^(?:(?:what(?:'?s| is| are| was| does| do you get if you| would| will| do)?|how (?:much|many)(?: is"
+    r"| are| would| does)?|tell me"
     r"|know|find|get|calculate|compute|evaluate|solve|work out|figure out|do the math on|the answer (?:to|of|for)"
     r"|the (?:result|value) of|the|is|it|if|you|i|we|and|say|me|a|an)[ ,]+)*"
 )
@@ -44,10 +45,9 @@ _SIGNS = {
 }
 _TOKEN = re.compile("|".join([r"\d+(?:\.\d+)?(?:/\d+)?", *map(re.escape, sorted(_SIGNS, key=len, reverse=True))]))
 _WHOLE = re.compile(
-    r"(?:-|\(|square root of |cube root of )*\d[\d./]*(?:%| of |\^[23]|[-+*/^() ]|mod|square root of |cube root of |\d[\d./]*)*"
+    r"(?:-|\(|square root of |cube root of )*\d(?:%| of |\^[23]|[-+*/^() ]|mod|square root of |cube root of |[\d./])*"
 )
 _OPERATOR = re.compile(r"(?<=[\d%) ])(?:[-+*/^]| of | mod )|root of |\^")
-_WORDS = re.compile(r"[a-z\u00d7\u00f7]+|[^\sa-z]+")
 
 
 def expression(text: str) -> str | None:
@@ -56,10 +56,9 @@ def expression(text: str) -> str | None:
     for pattern, made in _REWRITTEN:
         if (found := pattern.match(bare)) is not None:
             return found.expand(made)
-    made = _signs(bare)
-    if made is None or not _WHOLE.fullmatch(made) or not _OPERATOR.search(made) or made[-1] in "+-*/^(":
-        return None
-    return made
+    signs = _signs(bare)
+    whole = signs is not None and _WHOLE.fullmatch(signs) and _OPERATOR.search(signs) and signs[-1] not in "+-*/^("
+    return signs if whole else None
 
 
 def _signs(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The sentences to learn from and to be measured on, from data/nlu. No test split of any set is here, and none is used."""
+"""The sentences to learn from and to be measured on, from data/nlu. No test split of any set is here or used."""
 
 import json
 from collections.abc import Iterator

@@ -66,7 +66,6 @@ def _sum(text: str) -> str | None:
 
 CLINC150: dict[str, Rule] = {
     "time": "time.now",
-    "timezone": None,
     "date": "date.today",
     "timer": "timer.set",
     "alarm": "alarm.set",

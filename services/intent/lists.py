@@ -3,15 +3,20 @@
 import re
 
 _I = re.IGNORECASE
-_LIST = r"(?P<list>(?:(?:the|my|our|a|this|that) )?(?:[\w'-]+ ){0,3}?(?:lists?|groceries|(?:shopping|chopping)(?: (?:this|lest))?))"
+_LIST = (
+    r"(?P<list>(?:(?:the|my|our|a|this|that) )?(?:[\w'-]+ ){0,3}?(?:lists?|groceries|(?:shopping|chopping)(?:"
+    r" (?:this|lest))?))"
+)
 _PUT = (
-    r"(?:add|put|write|place|include|insert|stick|pop|push|throw|pencil|jot|get|need|(?:i|we)(?:'d like| need| want)"
+    r"(?:add|put|write|note|place|include|insert|stick|pop|push|throw|pencil|jot|get|need"
+    r"|(?:i|we)(?:'d like| need| want)"
     r"|new item|with|but|foot|pud|had|ad|at|and)"
 )
 _ADDED = tuple(
     re.compile(pattern, _I)
     for pattern in (
-        rf"^(?P<item>.+?),? (?:and |so |then )?(?:add|put|write) (?:it|them|that|this|those)(?: down)? (?:on ?to|on|to|in ?to|in) {_LIST}$",
+        rf"^(?P<item>.+?),? (?:and |so |then )?(?:add|put|write) (?:it|them|that|this|those)(?: down)?"
+        rf" (?:on ?to|on|to|in ?to|in) {_LIST}$",
         rf"^(?:{_PUT} )?(?:(?:down|in) )?(?P<item>.+?) (?:down )?(?:on ?to|on|to|in ?to|in|and) {_LIST}$",
         rf"^(?:new item on )?{_LIST},? (?:add|put|needs?|include):? ?(?P<item>.+)$",
         rf"^new item on {_LIST},? (?P<item>.+)$",
@@ -21,13 +26,14 @@ _ADDED = tuple(
     )
 )
 _TAKE = (
-    r"(?:take|remove|delete|cross|strike|straight|scratch|drop|erase|check|tick|uncheck|mark|get rid of|move"
+    r"(?:take|remove|delete|cancel|cross|strike|straight|scratch|drop|erase|check|tick|uncheck|mark|get rid of|move"
     r"|(?:we|i) (?:no longer|don't) need|we removed)"
 )
 _TAKEN = tuple(
     re.compile(pattern, _I)
     for pattern in (
-        rf"^(?P<item>.+?),? (?:and |so |then )?(?:take|cross|deleted?|remove|strike) ?(?:it|them|that)?(?: off| out)?(?: of| from)? {_LIST}$",
+        rf"^(?P<item>.+?),? (?:and |so |then )?(?:take|cross|deleted?|remove|strike) ?(?:it|them|that)?(?: off"
+        rf"| out)?(?: of| from)? {_LIST}$",
         rf"^{_TAKE} (?:(?:off|out|away) )?(?P<item>.+?) (?:as done )?(?:off(?: of)?|from|out of|of|on|for|in) {_LIST}$",
         r"^(?:remove|delete|(?:cross|take|tick|check|strike) off|cross out|scratch) (?P<item>.+)$",
     )

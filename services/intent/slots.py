@@ -14,10 +14,13 @@ from services.intent.units import conversion
 Slots = dict[str, str]
 
 _I = re.IGNORECASE
+# What is longer is no command; only a note may be.
+_LONGEST = 300
 _NO_PLACE = r"(?!(?:the|this|that|my|our|it|a|an|your) |moment\b|now\b|here\b|\d)"
 _CITY = (
     re.compile(
-        rf"\b(?:time|times|clock|hour|late|early|it|morning|dark|is)\b.*?\b(?:over in|in|at|for|and) {_NO_PLACE}(?P<city>\D+)$",
+        rf"\b(?:time|times|clock|hour|late|early|it|morning|dark|is)\b.*?\b(?:over in|in|at|for"
+        rf"|and) {_NO_PLACE}(?P<city>\D+)$",
         _I,
     ),
     re.compile(rf"^(?:what(?:'s| is)? (?:the )?)?{_NO_PLACE}(?P<city>[^\W\d][\w .-]*?)(?:'s)? time$", _I),
@@ -26,19 +29,24 @@ _CITY = (
 _NOW = re.compile(r",? (?:right now|now|today|at (?:the|this) (?:moment|time)|currently|exactly)$", _I)
 _NO_CITY = re.compile(r"\b(?:what|the|current|local|tell|give|exact|have|is|you)\b", _I)
 _NOTE = re.compile(
-    r"^(?:(?:take|make|write|leave|add|create|jot|save|keep|record|start|put|have)(?: me)?(?: down)?(?: an?| another| the| this)?"
+    r"^(?:(?:take|make|write|leave|add|create|jot|save|keep|record|start|put|have)(?: me)?(?: down)?(?: an?"
+    r"| another| the| this)?"
     r"(?: quick| new| short)* (?:notes?|memo|not(?= that))\b|(?:new|quick) note\b|note(?: down| to self)?\b"
-    r"|(?:write|right|jot|take|put|throw)(?: this| that| it)? down\b|remember\b|keep in mind\b|i know(?= that)|don't forget\b)"
+    r"|(?:write|right|jot|take|put|throw)(?: this| that| it)? down\b|remember\b|keep in mind\b"
+    r"|i know(?= that)|don't forget\b)"
     r"[ :,-]*(?:(?:that's|that|to self|to|saying|which says|about|of|this)\b)?[ :,-]*(?P<text>.*)$",
     _I,
 )
+_FROM_NOW = re.compile(r"\b(?:in|for|after) (?:[\w-]+ ){1,4}?(?:seconds?|minutes?|hours?)\b", _I)
 _WITH = re.compile(r"\bwith (?P<name>(?!me\b)[^\W\d][\w .'-]*)$", _I)
 
 
 def extract(intent: str, text: str) -> Slots:
     """The slots of `intent` that `text` says, by name; a duration in seconds, a time as "HH:MM"."""
     extractor = _EXTRACTORS.get(intent)
-    return extractor(bare(text)) if extractor is not None else {}
+    if extractor is None or (len(text) > _LONGEST and extractor is not _note):
+        return {}
+    return extractor(bare(text))
 
 
 def _said(name: str, value: str | None) -> Slots:
@@ -58,12 +66,7 @@ def _timer(text: str) -> Slots:
 
 
 def _alarm(text: str) -> Slots:
-    length = (
-        times.duration(text)
-        if re.search(r"\b(?:in|for|after) [\w -]*(?:seconds?|minutes?|hours?)\b", text, _I)
-        else None
-    )
-    if length is not None:
+    if _FROM_NOW.search(text) and (length := times.duration(text)):
         return {"duration": length}
     return {**_said("time", times.clock(text)), **_day(text)}
 

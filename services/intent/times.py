@@ -12,7 +12,8 @@ _JOINED = re.compile(r"\b([01]?\d|2[0-3])([0-5]\d)(?: hours)?(?=$| ?[ap]\.? ?m\b
 _WEEKDAYS = "|".join(DAYS)
 _MONTHS = "|".join(MONTHS)
 _DAY = re.compile(
-    rf"\b(day after tomorrow|tomorrow|today|(?:next |this (?:coming )?)?(?:{_WEEKDAYS})|(?:this|next) (?:week(?:end)?|month)"
+    rf"\b(day after tomorrow|tomorrow|today|(?:next |this (?:coming )?)?(?:{_WEEKDAYS})|(?:this|next)"
+    rf" (?:week(?:end)?|month)"
     rf"|(?:the )?[\w-]+ of (?:{_MONTHS})|(?:{_MONTHS})(?: the)? [\w-]+|(?:the )?weekend)\b"
 )
 _TODAY = re.compile(r"\b(?:to ?night|to day|this (?:morning|afternoon|evening)|my day)\b")

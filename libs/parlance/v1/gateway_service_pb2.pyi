@@ -78,6 +78,7 @@ class Hello(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     LISTENING_FIELD_NUMBER: _builtins.int
     MUTE_FIELD_NUMBER: _builtins.int
+    ONE_TURN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Empty: the user's default session."""
     device_id: _builtins.str
@@ -89,6 +90,8 @@ class Hello(_message.Message):
     listening: Global___Listening.ValueType
     mute: _builtins.bool
     """The client shows words only and wants no audio."""
+    one_turn: _builtins.bool
+    """The client leaves after its turn: nothing is said to it unasked."""
     def __init__(
         self,
         *,
@@ -100,10 +103,11 @@ class Hello(_message.Message):
         channels: _builtins.int = ...,
         listening: Global___Listening.ValueType = ...,
         mute: _builtins.bool = ...,
+        one_turn: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,17 +33,22 @@ class _Weights:
 
     def __init__(self, folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
-        if (config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"]) != (
+        if [config.get(key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")] != [
             WIDTH,
             LAYERS,
             HEADS,
-        ):
+        ]:
             raise InvalidRequest(f"{folder.name} is no MiniLM-L6: 6 layers of 384 with 12 heads are needed")
-        self._file = safe_open(folder / "model.safetensors", "np")
+        self._file = _open(folder / "model.safetensors")
         self.words = self._file.get_slice("embeddings.word_embeddings.weight")
 
     def __getitem__(self, name: str) -> Floats:
         return np.asarray(self._file.get_tensor(name), np.float32)
+
+
+def _open(path: Path) -> Any:
+    """A mapped safetensors file; the package declares no types for what it gives."""
+    return safe_open(path, "np")
 
 
 def _linear(graph: Graph, entry: str, weight: Floats, bias: Floats) -> str:

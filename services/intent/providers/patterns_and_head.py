@@ -28,7 +28,8 @@ class PatternsAndHead:
         self._encoder.embed("what time is it")
 
     async def understand(self, text: str) -> Understanding:
-        return patterns.match(text) or await asyncio.to_thread(self._classify, text)
+        sure = patterns.match(text)
+        return sure if sure is not None else await asyncio.to_thread(self._classify, text)
 
     def _classify(self, text: str) -> Understanding:
         return self._head.understand(text, self._encoder.embed(text))
