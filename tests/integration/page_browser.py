@@ -24,12 +24,13 @@ _EAR = """
 const connect = AudioNode.prototype.connect;
 window.heard = [];
 AudioNode.prototype.connect = function (to, ...rest) {
-  if (to instanceof AudioDestinationNode && this.context.state !== undefined && !(this instanceof ScriptProcessorNode)) {
+  if (to instanceof AudioDestinationNode && !(this instanceof ScriptProcessorNode)) {
     window.rate = this.context.sampleRate;
     const ear = (this.context.ear ??= this.context.createScriptProcessor(1024, 1, 1));
     ear.onaudioprocess = ({ inputBuffer }) => {
       const samples = inputBuffer.getChannelData(0).slice();
-      window.heard.push({ at: performance.now(), peak: samples.reduce((a, b) => Math.max(a, Math.abs(b)), 0), samples });
+      const peak = samples.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      window.heard.push({ at: performance.now(), peak, samples });
     };
     connect.call(this, ear);
     connect.call(ear, to);
@@ -110,7 +111,7 @@ async def ask(page: Page, text: str) -> None:
 async def until(page: Page, condition: str, timeout_s: float = 15) -> Any:
     """Waits until this expression of the page is true; wait_for_function would need eval, which the page forbids."""
     async with asyncio.timeout(timeout_s):
-        while not (value := await page.evaluate(condition)):
+        while not (value := await page.evaluate(condition)):  # noqa: ASYNC110 - it is true in another process
             await asyncio.sleep(0.02)
     return value
 

@@ -1,6 +1,6 @@
 """A gateway that answers by script: what the page and its socket can be tried against without any model.
 
-    python -m tests.integration.page_fake PORT        serves the page with it
+python -m tests.integration.page_fake PORT        serves the page with it
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import contextlib
 import math
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from parlance import clock
 from parlance.errors import InvalidRequest
@@ -56,6 +56,14 @@ class Scripted:
         self.open = 0
         self.turns: list[TurnSummary] = []
         self._frames = 0
+        self._changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that came, or a conversation that opened or ended."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
 
     async def converse(
         self, requests: AsyncIterator[ConverseRequest], call: Call
@@ -68,11 +76,13 @@ class Scripted:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listen(requests, out, group))
             self.open += 1
+            self._changed.set()
             try:
                 while True:
                     yield await out.get()
             finally:
                 self.open -= 1
+                self._changed.set()
                 listening.cancel()
 
     async def _listen(
@@ -82,6 +92,7 @@ class Scripted:
         try:
             async for request in requests:
                 self.seen.append(request)
+                self._changed.set()
                 kind = request.WhichOneof("message")
                 heard = kind == "audio" and self._one_more_frame()
                 if turn is not None and (kind in ("interrupt", "text") or heard):
@@ -102,9 +113,7 @@ class Scripted:
         at = clock.now_us()
         summary = TurnSummary(turn_id=turn_id, modality=modality, accepted_at_us=at, text=text, intent="scripted")
         self.turns.insert(0, summary)
-        out.put_nowait(
-            ConverseResponse(accepted=Accepted(turn_id=turn_id, modality=modality, accepted_at_us=at))
-        )
+        out.put_nowait(ConverseResponse(accepted=Accepted(turn_id=turn_id, modality=modality, accepted_at_us=at)))
         if spoken:
             await self._hear(turn_id, out)
         try:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ async def test_a_reply_is_shown_and_what_has_sounded_is_reported(served: Served)
         assert await page.locator("#history li").count() == 1
     reports = served.played()
     assert [r.ms for r in reports] == sorted(r.ms for r in reports)
-    assert all(b.ms - a.ms <= 500 for a, b in zip(reports, reports[1:], strict=False))
+    assert all(b.ms - a.ms <= 500 for a, b in pairwise(reports))
     assert reports[-1].all and abs(reports[-1].ms - 2000) <= 1 and not any(r.all for r in reports[:-1])
 
 
@@ -99,9 +100,7 @@ async def test_what_nobody_asked_for_is_shown_and_sounds(served: Served) -> None
         await ask(page, "soon")
         await page.locator(".bell").wait_for()
         await until(page, "heard.some((b) => b.peak > 0.1)")
-        async with asyncio.timeout(10):
-            while not any(r.turn_id == "unasked1" and r.all for r in served.played()):
-                await asyncio.sleep(0.02)
+        await served.service.until(lambda: any(r.turn_id == "unasked1" and r.all for r in served.played()))
 
 
 async def test_a_microphone_that_is_refused_is_explained(served: Served) -> None:
@@ -121,9 +120,7 @@ async def test_space_talks_once_it_is_pressed_or_while_it_is_held(served: Served
         await page.keyboard.press("Shift", delay=400)
         await page.keyboard.up(" ")
         await does(page, "talk")
-        async with asyncio.timeout(5):
-            while not any(r.HasField("audio_end") for r in served.service.seen):
-                await asyncio.sleep(0.02)
+        await served.service.until(lambda: any(r.HasField("audio_end") for r in served.service.seen))
         frames = [r.audio for r in served.service.seen if r.HasField("audio")]
         assert frames and all(len(frame) == 640 for frame in frames[:-1])
         await page.keyboard.press(" ", delay=30)

@@ -175,9 +175,7 @@ async def test_a_client_that_goes_away_ends_its_conversation(served: Served) -> 
         await got(connection, "clause")
         assert served.service.open == 1
         connection.transport.abort()
-    async with asyncio.timeout(5):
-        while served.service.open:
-            await asyncio.sleep(0.01)
+    await served.service.until(lambda: served.service.open == 0)
 
 
 async def test_stopping_closes_open_sockets_soon(served: Served) -> None:

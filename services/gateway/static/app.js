@@ -1,9 +1,9 @@
 // The page: what the person does, and what becomes of it.
 import { Conversation } from "./conversation.js";
+import { useKeys } from "./keys.js";
 import { Microphone, Sound, whyNoMicrophone } from "./sound.js";
 import { lastWordUs, mark, showHistory, showTurn } from "./turns.js";
 
-const HOLD_MS = 350; // a Space held longer than this ends what is said when it is let go
 const LOOK_MS = 250; // after something happened in a turn, until its steps are asked for
 const WORDS = { talk: "Talk", done: "Done", cancel: "Cancel", interrupt: "Interrupt" };
 const HINT = matchMedia("(pointer: coarse)").matches ? "Press Talk, or type." : "Press Talk or hold Space, or type.";
@@ -22,8 +22,6 @@ const conversation = new Conversation(find("transcript"));
 const typed = [];
 let connected = false;
 let shown = ""; // the turn whose steps are shown
-/** Space is down, since when, and whether it cut what was going on. @type {{since: number, cut: boolean} | null} */
-let held = null;
 /** The server's clock minus ours, ms: the message that came with the least delay says it best. */
 let clockAhead = -Infinity;
 const looks = new Map();
@@ -67,7 +65,7 @@ function onMessage(/** @type {any} */ message) {
   }
 }
 
-worker.onmessage = ({ data }) => {
+worker.onmessage = (/** @type {MessageEvent} */ { data }) => {
   if (data.message) onMessage(data.message);
   if (data.sound) conversation.sound(data.sound);
   if (data.began) onBegan(data.began);
@@ -208,34 +206,14 @@ function notice(/** @type {string} */ text) {
   find("notice").querySelector("span").textContent = text;
 }
 
-// --- keys: Space talks wherever it does not type or press something, Esc interrupts ---------------------------------
-
-const isFree = (/** @type {any} */ target) =>
-  target.id === "talk" || !target.closest?.("input, textarea, select, button, summary, a, [contenteditable]");
-
-addEventListener("keydown", (event) => {
-  sound.start();
-  if (event.key === "Escape") interrupt();
-  if (event.key !== " " || !isFree(event.target) || event.ctrlKey || event.altKey || event.metaKey) return;
-  event.preventDefault();
-  if (event.repeat || held) return;
-  held = { since: performance.now(), cut: ["cancel", "interrupt"].includes(does()) && !microphone.isOpen };
-  press();
-  if (held.cut) openMicrophone(); // whoever holds it speaks now
+useKeys({
+  start: () => sound.start(),
+  interrupt,
+  press,
+  cuts: () => conversation.current.some((turn) => turn.stage !== "hearing") && !microphone.isOpen,
+  open: openMicrophone,
+  close: closeMicrophone,
 });
-
-function letGo() {
-  if (held && (held.cut || performance.now() - held.since > HOLD_MS)) closeMicrophone();
-  held = null;
-}
-
-addEventListener("blur", letGo);
-addEventListener("keyup", (event) => {
-  if (event.key !== " " || !held) return;
-  event.preventDefault();
-  letGo();
-});
-
 addEventListener("pointerup", () => sound.start());
 find("talk").onclick = press;
 find("dock").onsubmit = (/** @type {Event} */ event) => {

@@ -96,7 +96,8 @@ export class Conversation {
     turn.stage = "replying";
     const words = turn.reply.appendChild(element("span", "clause", `${text} `));
     turn.clauses.push({ seq, text, ms: 0, words });
-    if (source) turn.reply.append(element("span", "source", `from ${source}`), " ");
+    const isNamed = text.toLowerCase().includes(source.toLowerCase());
+    if (!isNamed) turn.reply.append(element("span", "source", `from ${source}`), " ");
     if (card) turn.reply.append(cardOf(card));
     this.toEnd();
   }

@@ -4,7 +4,7 @@ const REST_MS = 15000;
 
 /** Why there is no sound here; "" where there is. */
 export function whyNoMicrophone() {
-  if (navigator.mediaDevices?.getUserMedia && window.AudioWorkletNode) return "";
+  if ("mediaDevices" in navigator && "AudioWorkletNode" in window) return "";
   return window.isSecureContext
     ? "This browser cannot record sound. Type instead, or open this page in a current browser."
     : "Browsers give the microphone only to pages of this machine: open http://127.0.0.1 or http://localhost, or type.";

@@ -13,7 +13,11 @@ const WHAT = {
   EffectRecorded: "done",
   ClauseSpoken: "clause spoken",
   ReplyHeard: "heard by you",
-  AnswerRecorded: "answered",
+  LlmAnswered: "answered",
+  ContextAnswered: "looked up",
+  TimerFired: "timer went off",
+  StageFailed: "failed",
+  EgressRecorded: "left this machine",
   UsageRecorded: "usage noted",
 };
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -34,6 +38,9 @@ export function lastWordUs(/** @type {any} */ told) {
 /** What the page itself knows of a turn, in microseconds after its acceptance; null where it does not.
  * @typedef {{lastWordUs: number, firstSoundUs: number} | null} Waited */
 
+/** @typedef {{name: string, event: string, startUs: number, endUs: number, page?: boolean, provider?: string,
+ *   note?: string}} Step */
+
 export function showTurn(/** @type {any} */ told, /** @type {Waited} */ waited, /** @type {string} */ sentence) {
   const steps = withPage(told, waited);
   const end = Math.max(1, ...steps.map((step) => (step.event === "ReplyHeard" ? 0 : step.endUs)));
@@ -47,6 +54,7 @@ export function showTurn(/** @type {any} */ told, /** @type {Waited} */ waited, 
 
 /** The steps in numbers, with what only the page knows: when the person stopped speaking, and what sounded. */
 function withPage(/** @type {any} */ told, /** @type {Waited} */ waited) {
+  /** @type {Step[]} */
   const steps = (told.steps ?? []).map((/** @type {any} */ step) => ({
     ...step,
     startUs: Number(step.startUs ?? 0),
@@ -58,16 +66,16 @@ function withPage(/** @type {any} */ told, /** @type {Waited} */ waited) {
     const at = waited.firstSoundUs;
     steps.push({ name: "page", event: "first sound", startUs: at, endUs: at, page: true });
   }
-  return steps.sort((/** @type {any} */ a, /** @type {any} */ b) => a.startUs - b.startUs || a.endUs - b.endUs);
+  return steps.sort((a, b) => a.startUs - b.startUs || a.endUs - b.endUs);
 }
 
-function row(/** @type {any} */ step, /** @type {number} */ end) {
+function row(/** @type {Step} */ step, /** @type {number} */ end) {
   const made = element("tr", step.page ? "page" : "");
   const name = element("th");
   name.setAttribute("scope", "row");
   const what = WHAT[/** @type {keyof WHAT} */ (step.event)] ?? step.event;
   name.append(element("b", "", step.name), ` ${what}`);
-  const by = [step.provider, step.note].filter(Boolean).join(" · ");
+  const by = [step.provider?.replace(/:$/, ""), step.note].filter(Boolean).join(" · ");
   if (by) name.append(element("small", "", by));
   const when = element("td", "when");
   const bar = when.appendChild(element("span", "bar"));
