@@ -75,7 +75,7 @@ async def build(base: Base, stack: AsyncExitStack) -> Built:
     actions = ActionsService(base.store, base.sealing, ticker)
     context = ContextService(base.store, base.sealing, base.publish)
     llm = await stack.enter_async_context(LlmService(base.publish, lambda: base.routes.current("llm"), config.secret))
-    tts = TtsService(base.publish, lambda: base.routes.current("tts"))
+    tts = TtsService(base.publish, lambda: base.routes.current("tts"), home=base.config.home)
     speech, understand, *_ = await asyncio.gather(
         _speech(base), _intent(base), tts.warm(), actions.start(), context.start(), _recall(base, llm, context)
     )

@@ -18,11 +18,13 @@ from google.protobuf.message import Message
 from parlance import clock
 from parlance.errors import DeadlineExceeded, Internal, ParlanceError, Unavailable, as_error, from_proto
 from parlance.events import to_bytes
+from parlance.log import logger
 from parlance.rpc import Call
 from parlance.v1.turn_pb2 import AnswerRecorded, End, Error, Header
 
 Begin = Callable[[], AsyncGenerator[Any, None]]
-Publish = Callable[[Header, AnswerRecorded], None]
+# Where it returns something to wait for, an answer has ended only once its fact is durable.
+Publish = Callable[[Header, AnswerRecorded], "asyncio.Future[Any] | None"]
 _KEPT_S = 5.0
 _UNDATED_S = 60.0
 
@@ -41,6 +43,12 @@ class Answer:
     began: float = 0.0
     stopped: bool = False
     late: bool = False
+    published: "asyncio.Future[Any] | None" = None
+
+    async def on_record(self) -> None:
+        """Returns when the fact is durable, where the log says so."""
+        if self.published is not None:
+            await asyncio.shield(self.published)
 
     @property
     def ended(self) -> bool:
@@ -114,6 +122,7 @@ class Answers:
         if answer.task is not None and not answer.ended:
             answer.stop()
             await asyncio.wait([answer.task])
+        await answer.on_record()
         return answer.ended
 
     def _begin(self, call: Call, method: str, digest: bytes, begin: Begin) -> Answer:
@@ -160,9 +169,16 @@ class Answers:
             answer.fact.end = end
             if error is not None:
                 answer.fact.error.CopyFrom(error)
-            self._publish(answer.header, answer.fact)
+            self._record(answer)
             self._evict_later(answer)
         answer.wake()
+
+    def _record(self, answer: Answer) -> None:
+        """One answer that cannot be sealed (a user who was forgotten meanwhile) must not end all the others."""
+        try:
+            answer.published = self._publish(answer.header, answer.fact)
+        except Exception as exc:
+            logger.error("an answer of %s is not on record: %s", answer.fact.method, type(exc).__name__)
 
     async def _read(self, answer: Answer) -> AsyncGenerator[Any, None]:
         loop = asyncio.get_running_loop()
@@ -183,6 +199,7 @@ class Answers:
             answer.readers -= 1
             if not answer.readers and not answer.ended:
                 answer.timer = loop.call_later(self._orphan_s, answer.stop)
+        await answer.on_record()
         if (failure := _failure(answer.fact)) is not None:
             raise failure
 

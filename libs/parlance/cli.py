@@ -139,13 +139,24 @@ def routes(ctx: typer.Context, as_json: Json = False) -> None:
             console.print(cli_show.routes_table(found))
 
 
+_EXAMPLES = {
+    "llm": "llm compatible:MODEL --set base_url=http://127.0.0.1:8000/v1",
+    "speech": "speech whisper:tiny.en",
+    "tts": "tts flite:rms",
+}
+
+
 @routes_app.command("set")
 def set_route(
     stage: Annotated[str, typer.Argument(help="llm, speech or tts")],
-    target: Annotated[str, typer.Argument(help="provider:model, such as flite:rms")],
+    target: Annotated[str, typer.Argument(help="provider:model, such as flite:rms")] = "",
     setting: Annotated[list[str] | None, typer.Option("--set", help="name=value, such as base_url=http://...")] = None,
 ) -> None:
     """Let another provider answer, from the next clause on."""
+    if not target:
+        raise InvalidRequest(
+            f"say which provider answers, such as:\n  parlance routes set {_EXAMPLES.get(stage, 'tts flite:rms')}"
+        )
     pairs = dict(_pair(s) for s in setting or [])
     route = RouteSet(stage=stage, target=target, settings=pairs)
     made = run_async(from_running("SetRoute", SetRouteRequest(route=route))).route

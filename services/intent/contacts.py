@@ -21,7 +21,7 @@ _OTHERWISE = {
     "contacts.phone": r"\b(?:call|reach|ring|dial|phone(?! ?num))(?: up)? (?P<name>.+?)(?: (?:by|on|at|over).*)?$",
     "contacts.email": r"\be-?mails?(?: address)? (?:does|do) (?P<name>.+?) (?:use|have)$"
     r"|\b(?:i|to|an) e-?mail (?:to )?(?P<other>.+)$",
-    "contacts.address": r"\bwhere(?: is it)?(?: that)?(?: does| do|'s| is| are)? (?P<name>.+?) a?liv(?:es?|ing)(?: now)?$"
+    "contacts.address": r"\bwhere(?: is it that| does| do|'s| is| are)? (?P<name>.+?) a?liv(?:es?|ing)(?: now)?$"
     r"|\b(?:street|city|town|country) (?:does|do) (?P<other>.+?) live(?: on| in| at)?$",
     "contacts.birthday": r"\b(?:when|what day|which day) was (?P<name>.+?) born(?: on)?$"
     r"|\b(?:will|does|do) (?P<other>.+?) (?:have|celebrate) \w+ birthday$",

@@ -8,6 +8,7 @@ from parlance.spoken import take_number
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])|(?<=\d)-(?=[a-z])")
 _WORD_OR_MARK = re.compile(r"[^\s,?!;]+|[,?!;]")
+_SCALE = re.compile(r"(?:hundred|thousand|million|billion|trillion)$")
 # Alone these are words of their own: "half past", "a third time".
 _SHARES = frozenset(("a", "an", "half", "third", "quarter", "fifth", "sixth", "eighth", "tenth"))
 
@@ -18,7 +19,11 @@ def to_digits(text: str) -> str:
     made: list[str] = []
     at = 0
     while at < len(words):
-        taken = None if words[at] in _SHARES and words[at + 1 : at + 2] != ["hundred"] else take_number(words, at)
+        taken = (
+            None
+            if words[at] in _SHARES and not _SCALE.match(" ".join(words[at + 1 : at + 2]))
+            else take_number(words, at)
+        )
         if taken is None:
             made.append(words[at])
             at += 1

@@ -80,7 +80,7 @@ _BARE = re.compile(rf"\b(?P<from>{_UNIT}) (?:in ?to|in|to) (?P<to>{_UNIT})\b")
 
 def conversion(text: str) -> dict[str, str]:
     """Slots quantity, from and to; {} where the text names no two units that way."""
-    spelled = to_digits(text).replace("\u00b0", " degrees ").replace("k.m.", "km").strip(" .?!")
+    spelled = to_digits(text).replace("\u00b0", " degrees ").strip(" .?!").replace("k.m", "km")
     spelled = re.sub(r"\bdegrees (?=\d)", "", spelled)
     found = _COUNTED.search(spelled) or _INTO.search(spelled) or _BARE.search(spelled)
     if found is None or spelled.startswith("what is the difference"):

@@ -43,12 +43,14 @@ class Limits:
 
 
 class LlmService:
-    """`publish` appends an event to llm.v1 and returns at once; `route` is the route in force; `secret` gives the value
-    of the variable that a route's `api_key_env` names. Use it as `async with LlmService(...)`."""
+    """`publish` appends an event to llm.v1 and returns at once (where what follows from an answer is written by another
+    process, a future of the record, for that must not be durable before the answer); `route` is the route in force;
+    `secret` gives the value of the variable that a route's `api_key_env` names. Use it as `async with LlmService(...)`.
+    """
 
     def __init__(
         self,
-        publish: Callable[[LlmEvent], None],
+        publish: Callable[[LlmEvent], "asyncio.Future[Any] | None"],
         route: Callable[[], RouteSet],
         secret: Callable[[str], str] = lambda name: "",
         limits: Limits = Limits(),
@@ -148,8 +150,8 @@ class LlmService:
         self._providers[_key(route)] = made
         return made
 
-    def _answered(self, header: Header, fact: AnswerRecorded) -> None:
-        self._fact(header, fact.call_id, LlmAnswered(answer=fact))
+    def _answered(self, header: Header, fact: AnswerRecorded) -> "asyncio.Future[Any] | None":
+        return self._fact(header, fact.call_id, LlmAnswered(answer=fact))
 
     def _booked(self, call: Call, route: RouteSet, usage: Usage) -> None:
         body = UsageRecorded(
@@ -173,13 +175,13 @@ class LlmService:
         )
         self._fact(call.header, call.id, body)
 
-    def _fact(self, cause: Header, call_id: str, body: Message) -> None:
+    def _fact(self, cause: Header, call_id: str, body: Message) -> "asyncio.Future[Any] | None":
         """One event of each kind per call."""
         header = Header()
         header.CopyFrom(cause)
         header.causation_id = cause.event_id
         header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
-        self._publish(wrap(LlmEvent, header, body))
+        return self._publish(wrap(LlmEvent, header, body))
 
 
 def _check_label(request: AnswerRequest, provider: Provider) -> None:

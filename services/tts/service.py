@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from parlance import clock, ids, providers
-from parlance.errors import ParlanceError, Unavailable, as_error
+from parlance.errors import InvalidRequest, ParlanceError, Unavailable, as_error
 from parlance.events import wrap
 from parlance.log import logger
 from parlance.rpc import Call
@@ -25,20 +26,28 @@ from services.tts.provider import Provider
 from services.tts.providers import PROVIDERS
 
 FALLBACKS = ("hibari:", "flite:rms")
+# A text longer than this is made speakable in a thread; a clause never is.
+_LONG, _LONGEST = 500, 20_000
 
 
 class TtsService:
     """`publish` appends an event to voice.v1 and returns at once; `route` is the route in force; `fallbacks` are tried
-    in order where its voice fails before the first sound."""
+    in order where its voice fails before the first sound. `home`: Parlance's home, where models are looked for and
+    their checksums remembered; without it no weights are verified."""
+
+    # Seconds that a voice may take to its first sound, and from one piece to the next.
+    patience_s = 10.0
 
     def __init__(
         self,
         publish: Callable[[VoiceEvent], None],
         route: Callable[[], RouteSet],
         fallbacks: Sequence[str] = FALLBACKS,
+        home: Path | None = None,
     ) -> None:
-        self._publish, self._route, self._fallbacks = publish, route, fallbacks
+        self._publish, self._route, self._fallbacks, self._home = publish, route, fallbacks, home
         self._voices: dict[bytes, Provider] = {}
+        self._loading = asyncio.Lock()
 
     async def warm(self) -> None:
         """Loads the routed voice, so that the first clause does not wait for it."""
@@ -53,7 +62,7 @@ class TtsService:
         fact = ClauseSpoken(call_id=call.id, characters=len(request.text), began_at_us=clock.now_us())
         fact.end = End.END_CANCELLED
         try:
-            async with aclosing(self._spoken(speakable(request.text), fact)) as parts:
+            async with aclosing(self._spoken(await _speakable(request.text), fact)) as parts:
                 async for part in parts:
                     yield part
             fact.end = End.END_COMPLETE
@@ -72,6 +81,8 @@ class TtsService:
 
     async def _spoken(self, text: str, fact: ClauseSpoken) -> AsyncGenerator[SpeakResponse, None]:
         """The routed voice, or the first of the others that can; never two in one clause."""
+        if not text:
+            return
         error: ParlanceError = Unavailable("no voice can speak here; see 'parlance doctor'")
         for route in self._candidates():
             try:
@@ -92,7 +103,7 @@ class TtsService:
     ) -> AsyncGenerator[SpeakResponse, None]:
         fact.provider, fact.route_version, sent = route.target, route.version, 0
         async with aclosing(voice.speak(text)) as pieces:
-            async for pcm in pieces:
+            while pcm := await self._next(pieces):
                 if not sent:
                     fact.first_audio_us = clock.now_us() - fact.began_at_us
                     began = SpeakBegan(
@@ -102,6 +113,16 @@ class TtsService:
                 sent += len(pcm) // 2
                 fact.audio_ms = sent * 1000 // voice.sample_rate_hz
                 yield SpeakResponse(pcm=pcm)
+        if not sent:
+            raise Unavailable("the voice made no sound of this text")
+
+    async def _next(self, pieces: AsyncGenerator[bytes, None]) -> bytes:
+        """b"" at the end. A voice that hangs is given up."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await anext(pieces, b"")
+        except TimeoutError as exc:
+            raise Unavailable(f"the voice made no sound for {self.patience_s:g} s") from exc
 
     def _candidates(self) -> list[RouteSet]:
         route = self._route()
@@ -109,11 +130,12 @@ class TtsService:
         return [route, *(RouteSet(stage="tts", target=t, version=route.version) for t in others)]
 
     async def _voice(self, route: RouteSet) -> Provider:
-        found = self._voices.get(_key(route))
-        if found is None:
-            found = await asyncio.to_thread(_made, route)
-            self._voices[_key(route)] = found
-        return found
+        key = _key(route)
+        if key not in self._voices:
+            async with self._loading:
+                if key not in self._voices:
+                    self._voices[key] = await asyncio.to_thread(_made, route, self._home)
+        return self._voices[key]
 
     def _told(self, call: Call, fact: ClauseSpoken) -> None:
         header = Header()
@@ -123,8 +145,17 @@ class TtsService:
         self._publish(wrap(VoiceEvent, header, fact))
 
 
-def _made(route: RouteSet) -> Provider:
-    made: Provider = providers.load("tts", PROVIDERS, route.target, **dict(route.settings))
+async def _speakable(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise InvalidRequest(f"this text has {len(text)} characters: speak it clause by clause")
+    return speakable(text) if len(text) <= _LONG else await asyncio.to_thread(speakable, text)
+
+
+def _made(route: RouteSet, home: Path | None) -> Provider:
+    settings: dict[str, str] = dict(route.settings)
+    if home is not None:
+        settings["home"] = str(home)
+    made: Provider = providers.load("tts", PROVIDERS, route.target, **settings)
     return made
 
 

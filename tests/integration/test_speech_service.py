@@ -24,9 +24,7 @@ from tests.unit.speech_device import AUTOMATIC, UNTIL_END, Device, Log, silence
 pytestmark = pytest.mark.models
 
 AUDIO = Path(__file__).parents[2] / "examples" / "audio"
-JFK = (
-    "And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
-)
+JFK = "And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
 REQUESTS = {
     "what-time-is-it-in-tokyo": "what time is it in Tokyo",
     "set-a-timer-for-ten-seconds": "set a timer for 10 seconds",

@@ -1,103 +1,15 @@
 """A service's record of its answers, in virtual time: joined, given again, never taken for whole when it is not."""
 
 import asyncio
-import functools
-import math
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
-from typing import Any
 
 import pytest
 
-from parlance import clock
 from parlance.answers import Answers
-from parlance.errors import DeadlineExceeded, Internal, ParlanceError, RateLimited, Unavailable
-from parlance.rpc import Call
-from parlance.v1.llm_service_pb2 import AnswerBegan, AnswerRequest, AnswerResponse, ChatMessage
-from parlance.v1.turn_pb2 import AnswerRecorded, End, Header
-from tests.simulation.loop import VirtualLoop
-
-METHOD = "Llm.Answer"
-NOON_US = 1_790_000_000_000_000
-
-
-def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Runs a test on a loop whose time jumps to the next timer."""
-
-    @functools.wraps(test)
-    def run() -> None:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            loop = runner.get_loop()
-            clock.use(lambda: NOON_US + int(loop.time() * 1e6))
-            try:
-                runner.run(test())
-            finally:
-                clock.use(None)
-
-    return run
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def ask(words: str = "why?") -> AnswerRequest:
-    return AnswerRequest(messages=[ChatMessage(text=words)])
-
-
-def call(call_id: str = "c1", seconds: float = 30.0, begun: bool = False) -> Call:
-    header = Header(event_id="e1", session_id="s1", turn_id="t1")
-    header.deadline_us = clock.now_us() + int(seconds * 1e6)
-    return Call(call_id, header, now() + seconds, begun)
-
-
-class Source:
-    """A vendor's stream: words, one a second; counts what becomes of it."""
-
-    def __init__(self, *words: str, error: ParlanceError | None = None, close_s: float = 0.0) -> None:
-        self.words, self.error, self.close_s = words, error, close_s
-        self.begun = self.closed = 0
-
-    async def __call__(self) -> AsyncGenerator[AnswerResponse, None]:
-        self.begun += 1
-        try:
-            yield AnswerResponse(began=AnswerBegan(provider="scripted:echo", route_version="v7"))
-            for word in self.words:
-                await asyncio.sleep(1)
-                yield AnswerResponse(text=word)
-            if self.error is not None:
-                raise self.error
-        finally:
-            await asyncio.sleep(self.close_s)
-            self.closed += 1
-
-
-class Record:
-    """Where the facts go."""
-
-    def __init__(self) -> None:
-        self.facts: list[AnswerRecorded] = []
-
-    def __call__(self, header: Header, fact: AnswerRecorded) -> None:
-        kept = AnswerRecorded()
-        kept.CopyFrom(fact)
-        self.facts.append(kept)
-
-
-async def read(
-    answers: Answers, source: Source, asked: Call | None = None, request: AnswerRequest | None = None
-) -> str:
-    text = ""
-    async with aclosing(answers.give(asked or call(), METHOD, request or ask(), source)) as parts:
-        async for part in parts:
-            text += part.text
-    return text
-
-
-async def leave_after(chunks: int, answers: Answers, source: Source, asked: Call | None = None) -> None:
-    async with aclosing(answers.give(asked or call(), METHOD, ask(), source)) as parts:
-        for _ in range(chunks):
-            await anext(parts)
+from parlance.errors import DeadlineExceeded, Internal, RateLimited, Unavailable
+from parlance.v1.llm_service_pb2 import AnswerResponse
+from parlance.v1.turn_pb2 import End
+from tests.unit.answer_tools import METHOD, Record, Source, ask, call, failure_of, read
+from tests.unit.virtual_time import NOON_US, virtual
 
 
 @virtual
@@ -142,132 +54,6 @@ async def test_two_readers_get_the_same_and_one_that_leaves_takes_nothing_from_t
         await asyncio.sleep(1.5)
         goes.cancel()
         assert await stays == "a b c"
-
-
-@virtual
-async def test_a_cancelled_answer_is_closed_and_recorded_before_cancel_returns() -> None:
-    record, source = Record(), Source("a ", "b ", "c", close_s=0.1)
-    async with Answers(record) as answers, asyncio.TaskGroup() as group:
-        reader = group.create_task(failure_of(read(answers, source)))
-        await asyncio.sleep(1.5)
-        assert await answers.cancel("c1")
-        assert source.closed == 1 and record.facts[0].end == End.END_CANCELLED
-        assert isinstance(await reader, Unavailable)
-        assert isinstance(await failure_of(read(answers, source)), Unavailable)
-        assert source.begun == 1
-
-
-async def failure_of(work: Coroutine[Any, Any, object]) -> Exception | None:
-    try:
-        await work
-    except ParlanceError as exc:
-        return exc
-    return None
-
-
-@virtual
-async def test_a_second_cancel_does_not_cut_the_closing_of_the_vendors_stream_short() -> None:
-    record, source = Record(), Source("a", "b", close_s=0.2)
-    async with Answers(record) as answers, asyncio.TaskGroup() as group:
-        group.create_task(failure_of(read(answers, source)))
-        await asyncio.sleep(0.5)
-        first = group.create_task(answers.cancel("c1"))
-        await asyncio.sleep(0.1)
-        assert await answers.cancel("c1") and await first
-        assert source.closed == 1 and len(record.facts) == 1
-
-
-@virtual
-async def test_an_answer_cancelled_before_its_first_step_ends_too() -> None:
-    record, source = Record(), Source("a")
-    async with Answers(record) as answers:
-        parts = answers.give(call(), METHOD, ask(), source)
-        reading = asyncio.get_running_loop().create_task(failure_of(first_of(parts)))
-        await asyncio.sleep(0)
-        assert await answers.cancel("c1")
-        assert source.begun == 0 and record.facts[0].end == End.END_CANCELLED
-        assert isinstance(await reading, Unavailable)
-        await parts.aclose()
-
-
-async def first_of(parts: AsyncGenerator[Any, None]) -> Any:
-    return await anext(parts)
-
-
-@virtual
-async def test_cancelling_what_is_not_known_says_so() -> None:
-    async with Answers(Record()) as answers:
-        assert not await answers.cancel("never asked")
-
-
-@virtual
-async def test_cancelling_what_has_ended_leaves_its_end_as_it_is() -> None:
-    record, source = Record(), Source("a")
-    async with Answers(record) as answers:
-        await read(answers, source)
-        assert await answers.cancel("c1")
-        assert await read(answers, source) == "a" and len(record.facts) == 1
-
-
-@virtual
-async def test_without_readers_it_runs_on_for_a_while_and_can_be_joined() -> None:
-    record, source = Record(), Source("a ", "b ", "c ", "d")
-    async with Answers(record) as answers:
-        await leave_after(2, answers, source)
-        await asyncio.sleep(2)
-        assert await read(answers, source) == "a b c d" and source.begun == 1
-
-
-@virtual
-async def test_without_readers_for_too_long_it_is_cancelled() -> None:
-    record, source = Record(), Source(*"abcdefghij")
-    async with Answers(record, orphan_s=5) as answers:
-        await leave_after(2, answers, source)
-        await asyncio.sleep(4.9)
-        assert not record.facts
-        await asyncio.sleep(0.2)
-        assert record.facts[0].end == End.END_CANCELLED and source.closed == 1
-
-
-@virtual
-async def test_who_joins_an_orphan_stops_its_clock() -> None:
-    record, source = Record(), Source(*"abcdefghij")
-    async with Answers(record, orphan_s=2) as answers:
-        await leave_after(2, answers, source)
-        await asyncio.sleep(1)
-        assert await read(answers, source) == "abcdefghij"
-        assert [f.end for f in record.facts] == [End.END_COMPLETE]
-
-
-@virtual
-async def test_it_never_runs_beyond_its_deadline() -> None:
-    record, source = Record(), Source(*"abcdefghij")
-    async with Answers(record) as answers:
-        started = now()
-        assert isinstance(await failure_of(read(answers, source, call(seconds=3.5))), DeadlineExceeded)
-        assert now() - started == pytest.approx(3.5)
-        assert record.facts[0].end == End.END_FAILED and source.closed == 1
-        assert isinstance(await failure_of(read(answers, source, call())), DeadlineExceeded)
-
-
-@virtual
-async def test_the_headers_deadline_holds_where_the_call_names_none() -> None:
-    record, source = Record(), Source(*"abcdefghij")
-    async with Answers(record) as answers:
-        asked = call(seconds=3.5)
-        asked.deadline = math.inf
-        assert isinstance(await failure_of(read(answers, source, asked)), DeadlineExceeded)
-        assert now() == pytest.approx(3.5)
-
-
-@virtual
-async def test_nothing_begins_after_the_deadline_but_what_is_on_record_is_given() -> None:
-    source = Source("a")
-    async with Answers(Record()) as answers:
-        assert isinstance(await failure_of(read(answers, source, call(seconds=-1))), DeadlineExceeded)
-        assert source.begun == 0
-        await read(answers, source, call())
-        assert await read(answers, source, call(seconds=-1)) == "a"
 
 
 @virtual
@@ -326,14 +112,3 @@ async def test_recovered_answers_are_given_with_how_they_ended() -> None:
         assert await read(after, never, call("whole", begun=True)) == "a b"
         assert isinstance(await failure_of(read(after, never, call("cut"))), Unavailable)
         assert never.begun == 0 and len(record.facts) == 2
-
-
-@virtual
-async def test_what_runs_when_the_service_ends_leaves_no_record() -> None:
-    record, source = Record(), Source(*"abc")
-    async with asyncio.TaskGroup() as group:
-        async with Answers(record) as answers:
-            reader = group.create_task(failure_of(read(answers, source)))
-            await asyncio.sleep(1.5)
-        assert isinstance(await reader, Unavailable)
-    assert source.closed == 1 and not record.facts

@@ -17,6 +17,11 @@ def _cut(pieces: list[str]) -> list[str]:
         (["It is late. ", "Go ", "home."], ["It is late.", "Go home."]),
         (["It costs 3.50 euros. Fine."], ["It costs 3.50 euros.", "Fine."]),
         (["Ask Dr. Who about it. ", "Now!"], ["Ask Dr. Who about it.", "Now!"]),
+        (
+            ["This is a test. It said no. I was the best. Amms. So."],
+            ["This is a test.", "It said no.", "I was the best.", "Amms.", "So."],
+        ),
+        (["See St. Peter vs. Mr. X. ", "Or e.g. this."], ["See St. Peter vs. Mr. X.", "Or e.g. this."]),
         (["One\nTwo"], ["One", "Two"]),
         ([""], []),
         (["   "], []),

@@ -175,9 +175,7 @@ async def test_a_recogniser_that_fails_ends_the_turn_and_not_the_stream(log: Log
     assert log[1].final.text == "two"
 
 
-async def test_a_recogniser_that_hangs_fails_at_its_deadline(
-    log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_recogniser_that_hangs_fails_at_its_deadline(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing, "RECOGNITION_S", 0.01)
     await Device(scripted(log, Line(fault="HANG")), log).say(voice(0.5), silence(1)).end().listen()
     assert log[0].failed.error.code == ErrorCode.ERROR_CODE_DEADLINE_EXCEEDED
@@ -199,7 +197,7 @@ async def test_a_stream_that_is_closed_still_ends_its_turns(log: Log, at: str) -
     stream = device.service.hear(device.requests(), Call("", Header()))
     async with aclosing(stream):
         await anext(stream)
-        while device.sent.qsize():
+        while device.sent.qsize():  # noqa: ASYNC110 - a few turns of the loop, until the requests are read
             await asyncio.sleep(0)
         if at != "started":
             async for response in stream:

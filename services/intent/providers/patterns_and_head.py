@@ -13,6 +13,7 @@ from services.intent.provider import Understanding
 from services.intent.providers.encoder import Encoder
 
 _ENCODER = "minilm-l6-v2"
+_WARM = "what time is it"
 
 
 class Embeds(Protocol):
@@ -25,7 +26,9 @@ class PatternsAndHead:
     def __init__(self, model: str, client: Embeds | None = None, *, home: str) -> None:
         self._encoder: Embeds = client or Encoder(models.locate(model or _ENCODER, Path(home)))
         self._head = head.load()
-        self._encoder.embed("what time is it")
+        # The first time costs more: it is paid here.
+        patterns.match(_WARM)
+        self._classify(_WARM)
 
     async def understand(self, text: str) -> Understanding:
         sure = patterns.match(text)

@@ -1,7 +1,8 @@
 """Answers, delays and faults from a script: what tests, load runs and rehearsals use. Product code.
 
 A script is a JSON file (setting `file`) or, without one, the model's name:
-`echo` says the question back, `story` goes on for a while, `silent` never begins.
+`echo` says the question back, `story` goes on for a while, `silent` never begins, `memory` tells a story when it is
+asked for one, and otherwise what it is told that it said last.
     {"chunk_delay_s": 0.01, "first_delay_s": 0.2,
      "answers": [{"contains": "weather", "text": "It is sunny.", "fail_after": 2, "error": "UNAVAILABLE"}]}
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parlance.errors import InvalidRequest, ParlanceError, from_code
-from parlance.v1.llm_service_pb2 import AnswerRequest
+from parlance.v1.llm_service_pb2 import AnswerRequest, Role
 from parlance.v1.turn_pb2 import ErrorCode
 from services.llm.provider import Usage, words_of
 
@@ -41,13 +42,16 @@ class Scripted:
         sense."""
         script = _read(file) if file else {}
         self._model = model or "echo"
-        self._lines = [Line(**line) for line in script.get("answers", settings.pop("answers", []))]
-        self._first_s = float(settings.get("first_delay_s", script.get("first_delay_s", 0)))
-        self._chunk_s = float(settings.get("chunk_delay_s", script.get("chunk_delay_s", 0)))
+        try:
+            self._lines = [_line(line) for line in script.get("answers", settings.pop("answers", []))]
+            self._first_s = float(settings.get("first_delay_s", script.get("first_delay_s", 0)))
+            self._chunk_s = float(settings.get("chunk_delay_s", script.get("chunk_delay_s", 0)))
+        except (TypeError, ValueError, AttributeError) as exc:
+            raise InvalidRequest(f"the script makes no sense: {exc}") from exc
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[str | Usage, None]:
         question = request.messages[-1].text if request.messages else ""
-        line = self._line(question)
+        line = self._line(question, _said(request))
         if self._model == "silent":
             await asyncio.Event().wait()
         await asyncio.sleep(self._first_s)
@@ -61,11 +65,25 @@ class Scripted:
             raise _fault(line)
         yield Usage(input_tokens=words_of(request), output_tokens=len(chunks))
 
-    def _line(self, question: str) -> Line:
+    def _line(self, question: str, said: str) -> Line:
         for line in self._lines:
             if line.contains.lower() in question.lower():
                 return line
-        return Line(_STORY if self._model == "story" else f"You said: {question}")
+        if self._model == "story" or (self._model == "memory" and "story" in question.lower()):
+            return Line(_STORY)
+        return Line(f"I said: {said}" if self._model == "memory" else f"You said: {question}")
+
+
+def _said(request: AnswerRequest) -> str:
+    """What the conversation remembers of the last reply; "" where nothing of it was heard."""
+    before = [m for m in request.messages[:-1] if m.role in (Role.ROLE_USER, Role.ROLE_ASSISTANT)]
+    return before[-1].text if before and before[-1].role == Role.ROLE_ASSISTANT else ""
+
+
+def _line(entry: dict[str, Any]) -> Line:
+    line = Line(**entry)
+    ErrorCode.Value(f"ERROR_CODE_{line.error}")
+    return line
 
 
 def _fault(line: Line) -> ParlanceError:

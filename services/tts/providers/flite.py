@@ -1,13 +1,15 @@
-"""flite (Debian: flite), a small formant-free voice that is on most machines: 10 ms a clause, robotic.
+"""flite (Debian: flite), a small voice that is on most machines: 10 ms a clause, robotic.
 
-It reads the text from a file and writes the sound to one: given a pipe as its input it can wait for ever."""
+Text and sound pass through files in memory: as an argument everybody on the machine could read what is said, a pipe it
+cannot seek in, and a file on disk would outlive a crash."""
 
 import asyncio
+import io
+import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import AsyncGenerator
-from pathlib import Path
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 from parlance.audio import resample
 from parlance.errors import InvalidRequest, Unavailable
@@ -23,13 +25,14 @@ class Flite:
         """Raises InvalidRequest where flite or the voice is not here."""
         found = shutil.which("flite")
         if found is None:
-            raise InvalidRequest("flite is not installed: install the package 'flite', or choose hibari")
+            raise InvalidRequest("flite is not installed: install flite (Debian: apt install flite), or choose hibari")
         self._program, self._voice = found, model or "rms"
         voices = _voices(found)
         if self._voice not in voices:
             raise InvalidRequest(f"flite has no voice '{self._voice}'; it has: {', '.join(voices)}")
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """The whole text at once; a cancel leaves nothing behind but some milliseconds of work in a thread."""
         pcm = await asyncio.to_thread(self._spoken, text)
         for start in range(0, len(pcm), _PIECE):
             yield pcm[start : start + _PIECE]
@@ -37,17 +40,37 @@ class Flite:
     def _spoken(self, text: str) -> bytes:
         import soundfile
 
-        with tempfile.TemporaryDirectory(prefix="parlance-flite-") as folder:
-            said, sound = Path(folder) / "text", Path(folder) / "sound.wav"
-            said.write_text(text)
-            words = [self._program, "-voice", self._voice, "-f", str(said), "-o", str(sound)]
+        with _in_memory("text") as said, _in_memory("sound") as sound:
+            os.pwrite(said, text.encode(), 0)
+            words = [self._program, "-voice", self._voice, "-f", _path(said), "-o", _path(sound)]
             try:
-                subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LIMIT_S)
-                samples, rate = soundfile.read(sound, dtype="int16")
+                subprocess.run(
+                    words,
+                    check=True,
+                    capture_output=True,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(said, sound),
+                    timeout=_LIMIT_S,
+                )
+                made = os.pread(sound, os.fstat(sound).st_size, 0)
+                samples, rate = soundfile.read(io.BytesIO(made), dtype="int16")
             except (subprocess.SubprocessError, OSError, soundfile.SoundFileError) as exc:
-                raise Unavailable("flite could not speak this") from exc
-        pcm = samples if rate == self.sample_rate_hz else resample(samples, rate, self.sample_rate_hz)
-        return bytes(pcm.astype("<i2").tobytes())
+                # Without the cause's text: it holds the command and what it printed.
+                raise Unavailable(f"flite could not speak this ({type(exc).__name__})") from None
+        return bytes(resample(samples, rate, self.sample_rate_hz).astype("<i2").tobytes())
+
+
+@contextmanager
+def _in_memory(name: str) -> Iterator[int]:
+    descriptor = os.memfd_create(f"parlance-{name}")
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _voices(program: str) -> list[str]:
