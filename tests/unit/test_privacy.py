@@ -14,7 +14,9 @@ HEADER = Header(user_id="ana", session_id="s", turn_id="t", event_id="e")
 
 
 def _event() -> IntentEvent:
-    body = IntentRecognized(intent="list.add", text="put quokkas on my list", slots=[Slot(name="item", value="quokkas")])
+    body = IntentRecognized(
+        intent="list.add", text="put quokkas on my list", slots=[Slot(name="item", value="quokkas")]
+    )
     made: IntentEvent = wrap(IntentEvent, HEADER, body)
     return made
 
