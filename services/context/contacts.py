@@ -62,14 +62,7 @@ def tell(query: str, contact: Contact, text: str = "") -> Told:
             return _listed(contact, "address", contact.addresses, text, lambda value: value)
         case "birthday":
             return _birthday(contact)
-    return _listed(contact, "number", contact.phones, text, say_number)
-
-
-def say_number(number: str) -> str:
-    """Digit by digit, with a pause where the writing has one: "+44 20 7946" -> "plus 4 4, 2 0, 7 9 4 6"."""
-    parts = [part for part in re.split(r"[^\d+*#]+", number) if re.search(r"\d", part)]
-    groups = [" ".join(re.findall(r"[\d*#]", part)) for part in parts]
-    return ("plus " if number.strip().startswith("+") else "") + ", ".join(groups)
+    return _listed(contact, "number", contact.phones, text, lambda value: value)
 
 
 def possessive(name: str) -> str:

@@ -30,10 +30,10 @@ def people() -> dict[str, Contact]:
 @pytest.mark.parametrize(
     ("name", "query", "said"),
     [
-        ("Anna", "contacts.phone", "Anna Kowalska's mobile number is 0 2 0, 7 9 4 6, 0 1 2 3, from your contacts."),
-        ("Ben", "contacts.phone", "Ben Carter's number is plus 1, 2 1 2, 5 5 5, 0 1 4 2, from your contacts."),
-        ("Chloe", "contacts.phone", "Chloe Dubois' number is 0 1, 9 9, 0 0, 1 2, 3 4, from your contacts."),
-        ("David", "contacts.phone", "David Okafor's number is 0 1 1 3, 4 9 6, 0 1 7 7, from your contacts."),
+        ("Anna", "contacts.phone", "Anna Kowalska's mobile number is 020 7946 0123, from your contacts."),
+        ("Ben", "contacts.phone", "Ben Carter's number is +1 212 555 0142, from your contacts."),
+        ("Chloe", "contacts.phone", "Chloe Dubois' number is 01 99 00 12 34, from your contacts."),
+        ("David", "contacts.phone", "David Okafor's number is 0113 496 0177, from your contacts."),
         ("Ben", "contacts.email", "Ben Carter's email address is ben at example dot com, from your contacts."),
         ("Ben", "contacts.birthday", "Ben Carter's birthday is November 24, from your contacts."),
         ("Anna", "contacts.birthday", "Anna Kowalska's birthday is May 3, 1990, from your contacts."),
@@ -54,7 +54,7 @@ def test_vcards_of_every_version_answer_with_their_source(
 
 def test_the_kind_of_number_that_is_asked_for_is_told(people: dict[str, Contact]) -> None:
     told = contacts.tell("contacts.phone", people["Anna"], "what is Anna's work number")
-    assert told.say == "Anna Kowalska's work number is 0 2 0, 7 9 4 6, 0 4 5 6, from your contacts."
+    assert told.say == "Anna Kowalska's work number is 020 7946 0456, from your contacts."
     assert told.lines == ["mobile: 020 7946 0123", "work: 020 7946 0456"]
 
 

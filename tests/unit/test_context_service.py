@@ -27,7 +27,7 @@ from services.context.service import ContextService
 TOPIC = topic_of(ContextEvent)
 CONTACTS, CALENDAR = Path("examples/contacts.vcf").read_bytes(), Path("examples/calendar.ics").read_bytes()
 NOW_US = int(datetime(2026, 11, 24, 14, 5, tzinfo=ZoneInfo("Europe/London")).timestamp() * 1e6)
-NUMBER = "Anna Kowalska's mobile number is 0 2 0, 7 9 4 6, 0 1 2 3, from your contacts."
+NUMBER = "Anna Kowalska's mobile number is 020 7946 0123, from your contacts."
 
 
 class Home:
@@ -126,7 +126,7 @@ async def test_importing_again_changes_nothing_and_a_change_is_an_update(home: H
     assert (again.added, again.updated, again.skipped) == (0, 0, 0)
     moved = await home.load("contacts", CONTACTS.replace(b"020 7946 0123", b"020 7946 0999"))
     assert (moved.added, moved.updated) == (0, 1)
-    assert "0 9 9 9" in (await home.ask("contacts.phone", "what is Anna's number")).say
+    assert "0999" in (await home.ask("contacts.phone", "what is Anna's number")).say
     counted = [(e.imported.kind, e.imported.added, e.imported.updated) for e in await home.events()]
     assert counted == [("contacts", 5, 0), ("contacts", 0, 0), ("contacts", 0, 1)]
 
