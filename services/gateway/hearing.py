@@ -49,6 +49,9 @@ class Hearing:
         self._to_speech: asyncio.Queue[HearRequest | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._turn_id = ""
+        # Utterances whose end was sent and that speech has not told of yet: their turns still need headers.
+        self._untold = 0
+        self._told = asyncio.Event()
 
     async def run(self, messages: AsyncIterator[ConverseRequest]) -> None:
         """Until there are no more messages and everything sent has been heard."""
@@ -58,6 +61,9 @@ class Hearing:
                 if listening is None:
                     listening = group.create_task(self._listen())
                 await self._take(message)
+            while self._untold > 0:
+                self._told.clear()
+                await self._told.wait()
             self._to_speech.put_nowait(None)
 
     async def _take(self, message: ConverseRequest) -> None:
@@ -82,6 +88,8 @@ class Hearing:
             await self._send(pcm.tobytes())
         else:
             await self._send(self._resampler.flush())
+        if self._listening == Listening.LISTENING_UNTIL_END:
+            self._untold += 1
         self._to_speech.put_nowait(HearRequest(end=AudioEnd()))
 
     async def _send(self, pcm: bytes) -> None:
@@ -102,6 +110,8 @@ class Hearing:
         async with aclosing(self._carrier.ask("Speech.Hear", self._requests(), call)) as heard:
             async for response in heard:
                 self._on(response)
+        self._untold = 0
+        self._told.set()
 
     def _on(self, response: Any) -> None:
         kind, send = response.WhichOneof("message"), self._listener.outbox.put
@@ -109,6 +119,9 @@ class Hearing:
             header = self._listener.speech_began()
             self._turn_id = header.turn_id
             self._to_speech.put_nowait(HearRequest(turn=header))
+        elif kind == "ended":
+            self._untold = max(0, self._untold - 1)
+            self._told.set()
         elif kind == "interim":
             send(ConverseResponse(interim=Interim(turn_id=self._turn_id, text=response.interim.text)))
         elif kind == "final":

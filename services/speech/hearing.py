@@ -219,7 +219,8 @@ class Hearing:
             utterance.pcm = None
 
     async def _recognised(self, utterance: Open, pcm: NDArray[np.int16]) -> Final:
-        routed, last = self._parts.recogniser(), Final("", 0.0)
+        # In a thread, for a route that is new to this process is loaded by it.
+        routed, last = await asyncio.to_thread(self._parts.recogniser), Final("", 0.0)
         utterance.fact.provider, utterance.fact.route_version = routed.target, routed.route_version
         async with aclosing(routed.provider.transcribe(pcm)) as parts:
             async for part in parts:

@@ -11,8 +11,7 @@ from parlance.rpc import Call
 from parlance.rpc_direct import DirectCarrier
 from parlance.v1.gateway_service_pb2 import AudioEnd
 from parlance.v1.speech_service_pb2 import HearRequest, HearStart
-from parlance.v1.turn_pb2 import ErrorCode, Header, Label
-from services.speech import hearing
+from parlance.v1.turn_pb2 import Header, Label
 from services.speech.providers.scripted import Line
 from tests.unit.speech_device import (
     AUTOMATIC,
@@ -66,11 +65,11 @@ async def test_times_are_of_the_audio_however_fast_it_comes(log: Log) -> None:
 @pytest.mark.parametrize("chunk", [101, 1024, 3200, 10**6])
 async def test_any_size_of_chunks_gives_the_same(log: Log, chunk: int) -> None:
     listener = Listener()
-    device = Device(serving(log, listener, LoudnessVoice), log).say(silence(0.5), voice(0.3), silence(0.8), chunk=chunk)
+    device = Device(serving(log, listener, LoudnessVoice), log).say(silence(1), voice(0.3), silence(0.8), chunk=chunk)
     await device.end().listen()
     [pcm] = listener.heard
-    # What is voiced, with up to 320 ms on either side.
-    assert len(pcm) == pytest.approx(0.94 * 16000, abs=1024)
+    # What is voiced, with 608 ms on either side.
+    assert len(pcm) == pytest.approx(1.516 * 16000, abs=1024)
     assert (pcm == 8000).sum() == 4800
 
 
@@ -86,7 +85,7 @@ async def test_until_end_all_of_the_audio_is_one_utterance(log: Log) -> None:
     device = Device(serving(log, listener, LoudnessVoice), log, UNTIL_END)
     await device.say(silence(5), voice(1), silence(10), voice(1), silence(5)).end().listen()
     assert device.kinds() == ONE and len(log) == 1
-    assert len(listener.heard[0]) < 3.5 * 16000
+    assert len(listener.heard[0]) < 4.5 * 16000
     assert log[0].final.hangover_ms == 0
 
 
@@ -166,62 +165,10 @@ async def test_words_of_a_turn_that_this_stream_did_not_hear_are_not_made_up(log
     assert [e.final.text for e in log] == ["one", "two"]
 
 
-async def test_a_recogniser_that_fails_ends_the_turn_and_not_the_stream(log: Log) -> None:
-    device = Device(scripted(log, Line(fault="UNAVAILABLE"), Line("two")), log)
-    await device.say(*[voice(0.5), silence(1)] * 2).end().listen(facts=2)
-    assert log[0].failed.stage == "speech"
-    assert log[0].failed.error.code == ErrorCode.ERROR_CODE_UNAVAILABLE
-    assert log[0].header.turn_id == "turn-1" and log[0].header.asked_at_us
-    assert log[1].final.text == "two"
-
-
-async def test_a_recogniser_that_hangs_fails_at_its_deadline(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearing, "RECOGNITION_S", 0.01)
-    await Device(scripted(log, Line(fault="HANG")), log).say(voice(0.5), silence(1)).end().listen()
-    assert log[0].failed.error.code == ErrorCode.ERROR_CODE_DEADLINE_EXCEEDED
-
-
 async def test_interim_words_are_passed_on(log: Log) -> None:
     device = Device(scripted(log, Line("what time is it", interims=("what", "what time"))), log)
     await device.say(voice(0.5), silence(1)).end().listen()
     assert [r.interim.text for r in device.responses if r.HasField("interim")] == ["what", "what time"]
-
-
-@pytest.mark.parametrize("at", ["started", "ended", "interim"])
-async def test_a_stream_that_is_closed_still_ends_its_turns(log: Log, at: str) -> None:
-    device = Device(scripted(log, Line("half", interims=("ha",), fault="HANG")), log, UNTIL_END, lambda n: None)
-    device.say(voice(1))
-    device.sent.put_nowait(HearRequest(turn=turn(1)))
-    device.end()
-    # The header is known before the stream is closed: the responses are read later than the requests.
-    stream = device.service.hear(device.requests(), Call("", Header()))
-    async with aclosing(stream):
-        await anext(stream)
-        while device.sent.qsize():  # noqa: ASYNC110 - a few turns of the loop, until the requests are read
-            await asyncio.sleep(0)
-        if at != "started":
-            async for response in stream:
-                if response.HasField(at):
-                    break
-    [event] = log
-    assert event.final.no_speech and event.header.turn_id == "turn-1" and event.header.deadline_us
-
-
-async def test_a_stream_that_is_closed_before_its_turn_has_a_header_publishes_nothing(log: Log) -> None:
-    device = Device(scripted(log), log, AUTOMATIC, lambda n: None).say(voice(1))
-    await device.listen(until="started")
-    assert log == []
-
-
-async def test_a_client_that_vanishes_in_mid_sentence_is_not_acted_upon(log: Log) -> None:
-    device = Device(scripted(log, Line("buy a thousand")), log, vanishes=True).say(voice(1))
-    await device.listen()
-    assert log[0].final.no_speech and log[0].header.turn_id == "turn-1"
-
-
-async def test_what_was_said_before_the_client_vanished_is_answered(log: Log) -> None:
-    await Device(scripted(log), log, vanishes=True).say(voice(1), silence(1)).listen()
-    assert log[0].final.text == "hello"
 
 
 async def test_asked_at_is_when_speech_ended_and_never_before_the_turn_began(log: Log) -> None:

@@ -63,7 +63,7 @@ def test_until_end_no_silence_ends_it_and_the_long_pause_is_not_recognised() -> 
     assert follow(e, *[S] * 50, *[V] * 10, *[S] * 200, *[V] * 10, *[S] * 50) == [(Found.STARTED, 52)]
     utterance = e.finish()
     assert utterance is not None
-    assert utterance.spans(RULES) == [(40, 70), (250, 280)]
+    assert utterance.spans(RULES) == [(31, 79), (241, 289)]
 
 
 def test_margins_that_touch_are_joined_and_stay_within_the_audio() -> None:
@@ -115,7 +115,7 @@ def test_starts_and_ends_alternate_and_audio_still_needed_is_never_given_up(
         assert found is not (Found.STARTED if speaking else Found.ENDED)
         speaking = speaking if found is None else found is Found.STARTED
         if found is Found.STARTED:
-            assert max(0, ended(e).first - 10) >= kept
+            assert max(0, ended(e).first - RULES.margin_frames) >= kept
         if found is Found.ENDED:
             assert all(start >= kept and end <= e.frame for start, end in ended(e).spans(RULES))
         assert e.needed_from >= kept
