@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks import report
 from parlance.bus import Out, Record, partition_of
 from parlance.bus_journal import JournalBus
 from parlance.events import TopicInfo
@@ -126,6 +127,17 @@ def row(form: Form) -> str:
     return f"{form.name:22} {spread(form.one)}  {spread(form.three)}  {cpu:7.3f}  {events:9,.0f}"
 
 
+def told(form: Form) -> dict[str, float]:
+    return {
+        "one_hop_p50_ms": report.p50(form.one),
+        "one_hop_p99_ms": report.p99(form.one),
+        "three_hops_p50_ms": report.p50(form.three),
+        "three_hops_p99_ms": report.p99(form.three),
+        "cpu_ms": report.p50(form.cpu_ms),
+        "events_per_s": report.p50(form.events),
+    }
+
+
 async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--chains", type=int, default=500)
@@ -138,6 +150,7 @@ async def main() -> None:
     print("ms                       one hop p50 p99    three hops p50 p99   CPU-ms   events/s (64 chains)")
     for form in forms:
         print(row(form))
+    report.save("journal_hops", {form.name: told(form) for form in forms})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,16 @@ from parlance.errors import DeadlineExceeded, Internal, ParlanceError, Unavailab
 from parlance.events import to_bytes
 from parlance.log import logger
 from parlance.rpc import Call
-from parlance.v1.turn_pb2 import AnswerRecorded, End, Error, Header
+from parlance.v1.turn_pb2 import (
+    END_CANCELLED,
+    END_COMPLETE,
+    END_FAILED,
+    END_UNSPECIFIED,
+    AnswerRecorded,
+    End,
+    Error,
+    Header,
+)
 
 Begin = Callable[[], AsyncGenerator[Any, None]]
 # Where it returns something to wait for, an answer has ended only once its fact is durable.
@@ -52,7 +61,7 @@ class Answer:
 
     @property
     def ended(self) -> bool:
-        return self.fact.end != End.END_UNSPECIFIED
+        return self.fact.end != END_UNSPECIFIED
 
     def stop(self, late: bool = False) -> None:
         """Cancels once: a second cancel would cut the closing of the vendor's stream short."""
@@ -139,22 +148,22 @@ class Answers:
     def _never_ran(self, answer: Answer) -> None:
         """A task that is cancelled before its first step runs no line of `_run`."""
         if not answer.ended:
-            self._end(answer, End.END_CANCELLED, None)
+            self._end(answer, END_CANCELLED, None)
 
     async def _run(self, answer: Answer, begin: Begin, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         late = loop.call_at(deadline, answer.stop, True) if deadline < math.inf else None
-        end, error = End.END_COMPLETE, None
+        end, error = END_COMPLETE, None
         try:
             async with aclosing(begin()) as chunks:
                 async for chunk in chunks:
                     answer.add(chunk, loop.time())
         except asyncio.CancelledError:
-            end = End.END_CANCELLED
+            end = END_CANCELLED
             if answer.late:
-                end, error = End.END_FAILED, DeadlineExceeded("the answer took longer than the turn may").to_proto()
+                end, error = END_FAILED, DeadlineExceeded("the answer took longer than the turn may").to_proto()
         except Exception as exc:
-            end, error = End.END_FAILED, as_error(exc).to_proto()
+            end, error = END_FAILED, as_error(exc).to_proto()
         finally:
             if late is not None:
                 late.cancel()
@@ -162,7 +171,7 @@ class Answers:
 
     def _end(self, answer: Answer, end: End.ValueType, error: Error | None) -> None:
         self._drop_timer(answer)
-        if self._closing and end == End.END_CANCELLED:
+        if self._closing and end == END_CANCELLED:
             self._known.pop(answer.fact.call_id, None)
             answer.fact.end = end
         else:
@@ -223,8 +232,8 @@ def _deadline(call: Call) -> float:
 
 
 def _failure(fact: AnswerRecorded) -> ParlanceError | None:
-    if fact.end == End.END_FAILED:
+    if fact.end == END_FAILED:
         return from_proto(fact.error)
-    if fact.end == End.END_CANCELLED:
+    if fact.end == END_CANCELLED:
         return Unavailable("the answer was cancelled before its end")
     return None

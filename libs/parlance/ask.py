@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from parlance import ids
 from parlance.errors import ParlanceError, as_error
 from parlance.v1.reply_pb2 import ConsumedCall
-from parlance.v1.turn_pb2 import End, Header
+from parlance.v1.turn_pb2 import END_CANCELLED, END_COMPLETE, END_FAILED, END_UNSPECIFIED, End, Header
 
 
 class Opens(Protocol):
@@ -27,7 +27,7 @@ class Asked:
     def __init__(self, call_id: str, method: str, answer: AsyncGenerator[Any, None]) -> None:
         self.call_id, self.method = call_id, method
         self.chunks = 0
-        self.end: End.ValueType = End.END_UNSPECIFIED
+        self.end: End.ValueType = END_UNSPECIFIED
         self.error: ParlanceError | None = None
         self._answer = answer
 
@@ -38,10 +38,10 @@ class Asked:
         try:
             message = await anext(self._answer)
         except StopAsyncIteration:
-            self.end = End.END_COMPLETE
+            self.end = END_COMPLETE
             raise
         except Exception as exc:
-            self.error, self.end = as_error(exc), End.END_FAILED
+            self.error, self.end = as_error(exc), END_FAILED
             raise self.error from exc
         self.chunks += 1
         return message
@@ -57,14 +57,12 @@ class Asked:
 
     async def aclose(self) -> None:
         """Stops taking; the service is told by Cancel where the turn ends, not by this."""
-        if self.end == End.END_UNSPECIFIED:
-            self.end = End.END_CANCELLED
+        if self.end == END_UNSPECIFIED:
+            self.end = END_CANCELLED
         await self._answer.aclose()
 
     def consumed(self) -> ConsumedCall:
-        made = ConsumedCall(
-            call_id=self.call_id, method=self.method, chunks=self.chunks, end=self.end or End.END_CANCELLED
-        )
+        made = ConsumedCall(call_id=self.call_id, method=self.method, chunks=self.chunks, end=self.end or END_CANCELLED)
         if self.error is not None:
             made.error.CopyFrom(self.error.to_proto())
         return made
@@ -102,5 +100,5 @@ class Ask:
     async def aclose(self) -> None:
         """Closes whatever the handler left open."""
         for asked in self.asked:
-            if asked.end == End.END_UNSPECIFIED:
+            if asked.end == END_UNSPECIFIED:
                 await asked.aclose()

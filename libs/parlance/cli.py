@@ -94,7 +94,7 @@ def _talk(as_json: bool, stay: float, play: bool) -> Talk:
 def _finish(talk: Talk, stay: float, out: Path | None, as_json: bool) -> None:
     heard = run_async(talk.run(stay))
     if out is not None:
-        talk.save(out)
+        heard.sound.save(out)
     if heard.ended is None:
         raise Unavailable("the conversation ended without an answer; see 'parlance turns'")
     if as_json:

@@ -1,17 +1,13 @@
 """`parlance say` and `parlance ask`: one turn, and with --stay what is said unasked after it."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from parlance.audio import resample, write_wav
+from parlance.cli_sound import Sound
 from parlance.client import Client
 from parlance.errors import InvalidRequest, Unavailable, as_error, from_proto
 from parlance.v1.gateway_service_pb2 import (
@@ -31,7 +27,6 @@ _PIECE = 65536
 _ANSWER_S = 120.0
 # After our last word the platform notes what was heard and closes the stream.
 _GOODBYE_S = 2.0
-_PLAYERS = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
 
 
 @dataclass(slots=True)
@@ -44,12 +39,7 @@ class Heard:
     unasked: list[str] = field(default_factory=list)
     ended: Any = None
     spoken: bool = False
-    sound: list[NDArray[np.int16]] = field(default_factory=list)
-    rate: int = 0
-
-    @property
-    def seconds(self) -> float:
-        return sum(len(s) for s in self.sound) / self.rate if self.rate else 0.0
+    sound: Sound = field(default_factory=Sound)
 
 
 class Talk:
@@ -60,7 +50,6 @@ class Talk:
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self.heard = Heard()
         self._ready = False
-        self._pending: list[NDArray[np.int16]] = []
 
     def send_file(self, path: Path) -> None:
         """Raises InvalidRequest where the file cannot be read; what is in it is judged by the platform."""
@@ -141,15 +130,10 @@ class Talk:
         self._show("parlance" if asked else "unasked", clause.text)
 
     async def _on_audio(self, audio: Any) -> None:
-        pcm = np.frombuffer(audio.pcm, np.int16)
-        self.heard.rate = self.heard.rate or audio.sample_rate_hz
-        if audio.sample_rate_hz != self.heard.rate:
-            pcm = resample(pcm, audio.sample_rate_hz, self.heard.rate)
-        self.heard.sound.append(pcm)
-        self._pending.append(pcm)
+        self.heard.sound.add(audio.pcm, audio.sample_rate_hz)
 
     async def _on_silence(self, silence: Any) -> None:
-        self._pending.clear()
+        self.heard.sound.silence()
 
     async def _on_ended(self, ended: Any) -> None:
         if ended.turn_id == self.heard.turn_id:
@@ -161,9 +145,8 @@ class Talk:
                 self._show("note", f"cancelled: {Reason.Name(ended.reason).removeprefix('REASON_').lower()}")
 
     async def _on_spoken(self, spoken: Any) -> None:
-        if self._play and self._pending:
-            await _play(np.concatenate(self._pending), self.heard.rate)
-        self._pending.clear()
+        if self._play:
+            await self.heard.sound.play()
         self._put(ConverseRequest(played=Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)))
         if spoken.turn_id == self.heard.turn_id:
             self.heard.spoken = True
@@ -185,7 +168,7 @@ class Talk:
             "intent": told.summary.intent,
             "reply": " ".join(heard.clauses),
             "unasked": " ".join(heard.unasked),
-            "audio_seconds": round(heard.seconds, 3),
+            "audio_seconds": round(heard.sound.seconds, 3),
             "stages": [
                 {
                     "name": step.name,
@@ -198,13 +181,6 @@ class Talk:
             ],
         }
 
-    def save(self, path: Path) -> None:
-        sound = np.concatenate(self.heard.sound) if self.heard.sound else np.zeros(0, np.int16)
-        try:
-            write_wav(path, sound, self.heard.rate or 16000)
-        except OSError as exc:
-            raise InvalidRequest(f"{path} cannot be written: {exc.strerror}") from exc
-
 
 class NotRunning(Unavailable):
     def __init__(self, address: str) -> None:
@@ -215,19 +191,6 @@ def name_of(enum_name: str) -> str | None:
     """ "OUTCOME_ANSWERED" -> "answered"; UNSPECIFIED -> None."""
     word = enum_name.partition("_")[2].lower()
     return None if word == "unspecified" else word
-
-
-async def _play(sound: NDArray[np.int16], rate: int) -> None:
-    import tempfile
-
-    player = next((p for p in _PLAYERS if shutil.which(p[0])), None)
-    if player is None:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "reply.wav"
-        write_wav(path, sound, rate)
-        process = await asyncio.create_subprocess_exec(*player, str(path), stderr=asyncio.subprocess.DEVNULL)
-        await process.wait()
 
 
 def error_of(exc: BaseException) -> str:

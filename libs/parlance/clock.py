@@ -5,6 +5,7 @@ A simulation replaces the wall by `use`; the loop's own time is virtual already 
 
 import time
 from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def _system_us() -> int:
@@ -23,3 +24,12 @@ def use(wall: Callable[[], int] | None) -> None:
     """Take wall time from `wall` (microseconds); None: from the system again."""
     global _wall
     _wall = wall or _system_us
+
+
+def known_time_zone(name: str) -> bool:
+    """Whether `name` is an IANA time zone, such as "Europe/Madrid"."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

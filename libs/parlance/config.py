@@ -7,7 +7,10 @@ from pathlib import Path
 
 import platformdirs
 
+from parlance import clock
 from parlance.errors import InvalidRequest
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ def load() -> Config:
         grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
         http_port=_port(env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),
-        time_zone=env.get("PARLANCE_TIME_ZONE") or _system_time_zone(),
-        log_level=env.get("PARLANCE_LOG", "warning"),
+        time_zone=_time_zone(env.get("PARLANCE_TIME_ZONE")),
+        log_level=_log_level(env.get("PARLANCE_LOG") or "warning"),
     )
 
 
@@ -64,11 +67,24 @@ def _port(value: str | None, name: str, default: int) -> int:
     return int(value)
 
 
+def _time_zone(name: str | None) -> str:
+    if name and not clock.known_time_zone(name):
+        raise InvalidRequest(f"'{name}' is no time zone: set PARLANCE_TIME_ZONE to an IANA name, such as Europe/Madrid")
+    return name or _system_time_zone()
+
+
+def _log_level(name: str) -> str:
+    if name.lower() not in _LOG_LEVELS:
+        raise InvalidRequest(f"PARLANCE_LOG is one of {', '.join(_LOG_LEVELS)}, not '{name}'")
+    return name.lower()
+
+
 def _system_time_zone() -> str:
     """The machine's IANA time zone; UTC where it does not say."""
     link = Path("/etc/localtime")
-    if os.environ.get("TZ"):
-        return os.environ["TZ"].lstrip(":")
-    if link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
-        return target.split("zoneinfo/", 1)[1]
+    name = os.environ.get("TZ", "").lstrip(":")
+    if not name and link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
+        name = target.split("zoneinfo/", 1)[1]
+    if name and clock.known_time_zone(name):
+        return name
     return "UTC" if time.timezone == 0 else f"Etc/GMT{time.timezone // 3600:+d}"

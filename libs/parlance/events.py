@@ -96,7 +96,16 @@ _FIELDS: dict[tuple[type[Message], str], str] = {
 
 def wrap(cls: type[Message], header: Header, body: Message) -> Any:
     """The event of class `cls` with this header and payload (both copied)."""
-    return cls(**{"header": header, _FIELDS[cls, body.DESCRIPTOR.name]: body})
+    event = begun(cls, body)
+    event.header.CopyFrom(header)
+    return event
+
+
+def begun(cls: type[Message], body: Message) -> Any:
+    """The event of class `cls` with this payload (copied); its header is to be filled in."""
+    event = cls()
+    getattr(event, _FIELDS[cls, body.DESCRIPTOR.name]).CopyFrom(body)
+    return event
 
 
 def _marked(option: Any) -> frozenset[str]:

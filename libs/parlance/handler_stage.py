@@ -28,8 +28,9 @@ def stateless(name: str, bus: Bus, sealing: Sealing, handler: Handler, out: type
 
     async def process(item: Item) -> None:
         left = (item.event.header.deadline_us - clock.now_us()) / 1e6 if item.event.header.deadline_us else 60.0
-        if left <= 0:
-            return  # dialogue has ended the turn, or is about to
+        if left <= 0:  # dialogue has ended the turn, unless this is the first that it hears of it
+            await failed(item, DeadlineExceeded("the turn's deadline was over"))
+            return
         await _within(left, _produce(item))
 
     async def _produce(item: Item) -> None:

@@ -3,6 +3,7 @@
 The file is never deleted: who holds a deleted file's lock holds nothing.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -26,9 +27,11 @@ class HomeLock:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
             os.close(fd)
             raise Unavailable(self._taken(holder)) from exc
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
+        # Only for the message of another: a full disk may refuse it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
 
     def _open(self) -> int:
         try:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from parlance import clock, ids
 from parlance.bus import Out, partition_of
-from parlance.events import topic_of, wrap
+from parlance.events import begun, topic_of
 from parlance.v1 import options_pb2
 from parlance.v1.turn_pb2 import Header
 
@@ -33,12 +33,18 @@ def record_of(event: Any, seal: Seal, began_us: int = 0) -> Out:
 def caused_by(cause: Header, body: Message, n: int = 0) -> Header:
     """The header of the n-th event of its kind that the event with header `cause` led to."""
     header = Header()
+    _cause(header, cause, body, n)
+    return header
+
+
+def _cause(header: Header, cause: Header, body: Message, n: int) -> None:
     header.CopyFrom(cause)
     header.causation_id = cause.event_id
     header.event_id = ids.event_id(cause.run, cause.event_id, body.DESCRIPTOR.name, n)
-    return header
 
 
 def follow(cls: type[Message], cause: Header, body: Message, n: int = 0) -> Any:
     """The event of class `cls` with payload `body`, caused by the event with header `cause`."""
-    return wrap(cls, caused_by(cause, body, n), body)
+    event = begun(cls, body)
+    _cause(event.header, cause, body, n)
+    return event

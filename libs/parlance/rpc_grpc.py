@@ -67,6 +67,8 @@ STATUS: dict[type[ParlanceError], grpc.StatusCode] = {
     errors.Refused: _S.FAILED_PRECONDITION,
     errors.Internal: _S.INTERNAL,
 }
+# What grpc.aio makes of a call whose end was noticed in writing to it, before the status was read.
+_WRITE_FAILED = "Internal error from Core"
 _BY_STATUS = {
     **{status: cls for cls, status in reversed(STATUS.items())},
     _S.NOT_FOUND: errors.InvalidRequest,
@@ -213,6 +215,8 @@ def from_status(exc: grpc.aio.AioRpcError, method: str, address: str) -> Parlanc
         return InvalidRequest(f"a message of {method} is larger than 16 MiB: send it in pieces")
     if code == _S.UNAVAILABLE:
         return Unavailable(f"{method}: nothing answers at {address}; does the service run there? ({details})")
+    if code == _S.INTERNAL and details == _WRITE_FAILED:
+        return Unavailable(f"{method}: {address} ended the call in the middle; try again")
     error: type[ParlanceError] = _BY_STATUS.get(code, Internal)
     return error(f"{method} at {address}: {code.name} {details}")
 

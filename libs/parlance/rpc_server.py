@@ -30,6 +30,8 @@ _SERVER_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
 ]
+# A client that is there, but reads nothing for so long, is let go.
+_STALLED_S = 10.0
 _MAX_ERROR_CHARS = 4000  # both in the status and in trailing metadata, of which a peer takes 64 KiB
 
 
@@ -134,15 +136,19 @@ class _Gone(asyncio.CancelledError):
 
 
 async def _pass_on(context: Any, responses: AsyncGenerator[Message, None], response_class: type[Message]) -> None:
-    """Pulls only when the last message could be written: a client that stops reading stops the service."""
+    """Pulls only when the last message could be written: a client that stops reading stops the service, and is let go
+    when it reads nothing for 10 s."""
     async with aclosing(responses):
         async for message in responses:
             if not isinstance(message, response_class):
                 raise Internal(f"a service gave {type(message).__name__} for {response_class.__name__}")
             try:
-                await context.write(message.SerializeToString())
+                async with asyncio.timeout(_STALLED_S):
+                    await context.write(message.SerializeToString())
             except grpc.aio.BaseError:
                 raise _Gone from None
+            except TimeoutError:
+                raise Unavailable("the client has stopped reading; the call was ended") from None
 
 
 def _call(context: Any) -> Call:

@@ -26,6 +26,8 @@ from parlance.v1.dead_pb2 import DeadLetter
 
 _KNOWN_IDS = 20_000
 _BACKOFF_S = 0.05
+# How often an owner tries again, whose row an owner from before it has just saved.
+_CONFLICTS = 8
 
 
 @dataclass(slots=True)
@@ -192,7 +194,8 @@ class Stage:
 
     async def _handle(self, item: Item) -> bool:
         """True: done, its offset may be committed."""
-        for attempt in range(1, self._work.attempts + 1):
+        failed = conflicts = 0
+        while True:
             try:
                 if item.sealed:
                     self._sealing.open(item.event)
@@ -202,16 +205,27 @@ class Stage:
             except KeyDestroyed:
                 return True
             except Conflict:
-                logger.warning("%s: replaced by another owner; leaves the event to it", self.name)
-                return False
+                conflicts += 1
+                if conflicts > _CONFLICTS or not self._still_owns(item):
+                    self._leave(item)
+                    return False
             except Exception as exc:
+                failed += 1
                 error = as_error(exc)
-                logger.warning("%s: attempt %d failed: %s", self.name, attempt, error.message, exc_info=exc)
-                if attempt == self._work.attempts:
-                    await self._give_up(item, error, attempt)
+                logger.warning("%s: attempt %d failed: %s", self.name, failed, error.message, exc_info=exc)
+                if failed == self._work.attempts:
+                    await self._give_up(item, error, failed)
                     return True
-                await asyncio.sleep(_BACKOFF_S * 2**attempt)
-        return True
+            await asyncio.sleep(_BACKOFF_S * 2 ** (failed + conflicts))
+
+    def _leave(self, item: Item) -> None:
+        """To the owner that has replaced this one."""
+        logger.warning("%s: replaced by another owner; leaves the event to it", self.name)
+        if item.record is not None:
+            self._known.pop(item.event.header.event_id, None)
+
+    def _still_owns(self, item: Item) -> bool:
+        return item.record is None or self._owned(item.record) == item.ownership
 
     async def _give_up(self, item: Item, error: ParlanceError, attempts: int) -> None:
         if item.record is not None:

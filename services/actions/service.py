@@ -112,7 +112,8 @@ class ActionsService:
         found = Calls(tx.db, self._sealing).find(call_id)
         if found is None:
             refused = Settlement.SETTLEMENT_REFUSED
-            row = CallRow(call_id, call.header.user_id, "", b"", refused, call.header, clock.now_us(), b"")
+            said = to_bytes(_NOT_DONE)  # what whoever runs the call after all is told: on record like any answer
+            row = CallRow(call_id, call.header.user_id, "", b"", refused, call.header, clock.now_us(), said)
             self._record(tx, row)
             return SettleResponse(settlement=refused)
         if found.user != call.header.user_id:

@@ -5,7 +5,8 @@ import re
 # A sentence's end: its mark, closing quotes, and the space that shows that it is none of "3.5" or "e.g.x".
 _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*\s+|\n+")
 _COMMA = re.compile(r"[,;:—]\s+")
-_ABBREVIATIONS = ("mr.", "mrs.", "ms.", "dr.", "st.", "e.g.", "i.e.", "vs.", "no.", "approx.")
+# Words on their own: "test." and "no." end a sentence.
+_ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|e\.g|i\.e|vs|approx)\.$", re.I)
 _FIRST_MIN = 24
 _MAX = 240
 
@@ -33,8 +34,7 @@ class Clauses:
 
     def _boundary(self) -> int | None:
         for match in _SENTENCE.finditer(self._text):
-            before = self._text[: match.end()].rstrip().lower()
-            if not before.endswith(_ABBREVIATIONS):
+            if not _ABBREVIATION.search(self._text, 0, match.start() + 1):
                 return match.end()
         if not self._said and (comma := _COMMA.search(self._text, _FIRST_MIN)):
             return comma.end()

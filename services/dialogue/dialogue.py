@@ -63,6 +63,7 @@ class Dialogue:
             handle = self._on.get(type(payload(item.event)))
             if handle is not None:
                 await handle(session, item.event)
+        await session.saved()
         self._go_on(session)
 
     async def failed(self, item: Item, error: ParlanceError) -> None:
@@ -77,7 +78,7 @@ class Dialogue:
     async def caught_up(self) -> None:
         """Re-arms every deadline, after the backlog has been handed over."""
         for session_id in await self._sessions.due():
-            session = await self._sessions.stored(session_id)
+            session = await self._sessions.get(session_id, "")
             self._unasked.rearm(session)
             for turn in session.row.open:
                 self._timers.at(session_id, turn.header.turn_id, turn.header.deadline_us)
@@ -97,7 +98,9 @@ class Dialogue:
             await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_INTERRUPTED)
 
     async def _heard(self, session: Session, event: Any) -> None:
-        if rows.apply_heard(session.row, event.heard.heard):
+        heard = event.heard.heard
+        # A turn that is not known to have ended: the save tells whether another owner has ended it.
+        if rows.apply_heard(session.row, heard) or not rows.is_ended(session.row, heard.turn_id):
             self._sessions.save(session)
 
     async def _attached(self, session: Session, event: Any) -> None:

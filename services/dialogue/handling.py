@@ -1,6 +1,6 @@
 """One run of a turn's handler: what it asked, how far it spoke, how its acts stand."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -14,13 +14,15 @@ from parlance.v1.state_pb2 import OpenTurn, SessionSnapshot
 from parlance.v1.turn_pb2 import End, Header
 
 Converse = Callable[[Any, Turn[SessionSnapshot]], AsyncGenerator[Any, None]]
+# (call id, action): returns when the act may be done
+BeforeAct = Callable[[str, str], Awaitable[None]]
 ACT = "Actions.Run"
 
 
 class Handling:
     """`again`: a process that died had spoken in this turn, so how far it spoke is not known."""
 
-    def __init__(self, turn: OpenTurn, cause: Header, opens: Opens, before_act: Callable[[str, str], None]) -> None:
+    def __init__(self, turn: OpenTurn, cause: Header, opens: Opens, before_act: BeforeAct) -> None:
         self.turn, self.cause = turn, cause
         self.again = bool(turn.speaking)
         self.yielded = 0
@@ -34,11 +36,13 @@ class Handling:
         answer = self._opens(call_id, method, request)
         if method != ACT:
             return answer
-        self._before_act(call_id, request.action)  # type: ignore[attr-defined]
-        return self._settling(call_id, answer)
+        return self._settling(call_id, request.action, answer)  # type: ignore[attr-defined]
 
-    async def _settling(self, call_id: str, answer: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    async def _settling(
+        self, call_id: str, action: str, answer: AsyncGenerator[Any, None]
+    ) -> AsyncGenerator[Any, None]:
         async with aclosing(answer):
+            await self._before_act(call_id, action)
             async for message in answer:
                 self.settled[call_id] = message.settlement
                 yield message

@@ -32,6 +32,10 @@ _RESPONSES: dict[str, type[Message]] = {
 }
 
 
+# Why a handler ends its turn; all other reasons come from outside.
+_OWN = (Reason.REASON_UNSPECIFIED, Reason.REASON_ASKED, Reason.REASON_POLICY)
+
+
 class Stopped(BaseException):
     """The handler has reached the place where it was cut. Not an Exception: no handler may catch it."""
 
@@ -70,6 +74,11 @@ class Record:
         """Whether the process that ended the turn had run its handler: then it had asked or said something."""
         inputs = self.completed.completed.inputs
         return bool(inputs.calls or inputs.yielded)
+
+    @property
+    def own_end(self) -> bool:
+        """Whether the handler itself ended the turn."""
+        return self.completed.completed.reason in _OWN
 
     @property
     def cuts_in(self) -> bool:
@@ -114,13 +123,13 @@ def _opened(record: Record) -> OpenTurn:
 
 
 async def _handled(record: Record, converse: Converse, turn: OpenTurn, trigger: Any) -> list[Any]:
-    def before_act(call_id: str, action: str) -> None:
+    async def before_act(call_id: str, action: str) -> None:
         turn.acts.append(PlannedCall(call_id=call_id, action=action))
 
     handling = Handling(turn, trigger.header, _Recorded(record).opens, before_act)
     made: list[Any] = []
     try:
-        completed = await _converse(converse, trigger, handling, record.cuts_in, made)
+        completed = await _converse(record, converse, trigger, handling, made)
     except Stopped:
         completed = None
     except ParlanceError as exc:
@@ -133,14 +142,17 @@ async def _handled(record: Record, converse: Converse, turn: OpenTurn, trigger: 
 
 
 async def _converse(
-    converse: Converse, trigger: Any, handling: Handling, cuts_in: bool, made: list[Any]
+    record: Record, converse: Converse, trigger: Any, handling: Handling, made: list[Any]
 ) -> TurnCompleted:
+    """The handler's own end; Stopped where it was cut: after as many clauses as it had said."""
     async with aclosing(converse(payload(trigger), handling.view())) as bodies:
         async for body in bodies:
+            if not record.own_end and handling.yielded == record.completed.completed.inputs.yielded:
+                raise Stopped
             if isinstance(body, TurnCompleted):
                 return from_handler(handling.turn, handling, body)
             body.seq = handling.yielded
-            body.cuts_in = cuts_in and not handling.yielded
+            body.cuts_in = record.cuts_in and not handling.yielded
             clause = follow(ReplyEvent, trigger.header, body, body.seq)
             clause.header.label = handling.turn.header.label
             made.append(clause)

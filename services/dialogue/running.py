@@ -37,7 +37,8 @@ class Running:
                 if await self._speak(session, turn, event, handling, cuts_in):
                     return
             error: ParlanceError = Internal("the handler ended without an end of the turn")
-        except Conflict:
+        except Conflict:  # what this process remembers of the turn counts no more
+            self._turns.handlings.pop(turn.header.turn_id, None)
             raise
         except ParlanceError as exc:
             error = exc
@@ -63,10 +64,12 @@ class Running:
             call = Call(call_id, event.header, deadline, begun=call_id == spoken)
             return self._parts.carrier.ask(method, request, call)
 
-        def before_act(call_id: str, action: str) -> None:
+        async def before_act(call_id: str, action: str) -> None:
+            """The row names the act, durably: for whoever ends the turn settles what the row names."""
             if all(act.call_id != call_id for act in turn.acts):
                 turn.acts.append(PlannedCall(call_id=call_id, action=action))
                 self._sessions.save(session)
+            await session.saved()
 
         return Handling(turn, event.header, opens, before_act)
 
@@ -78,18 +81,19 @@ class Running:
                     return True
                 body.seq = handling.yielded
                 body.cuts_in = cuts_in and not handling.yielded
-                self._publish(session, turn, event, handling, body)
+                await self._publish(session, turn, event, handling, body)
         return False
 
-    def _publish(self, session: Session, turn: OpenTurn, event: Any, handling: Handling, body: Any) -> None:
+    async def _publish(self, session: Session, turn: OpenTurn, event: Any, handling: Handling, body: Any) -> None:
         clause = follow(ReplyEvent, event.header, body, body.seq)
         clause.header.label = turn.header.label
         record = record_of(clause, self._parts.sealing.seal, handling.began_us)
-        if not turn.speaking:
-            # Durable before (here: together with) the first clause: which answer this turn speaks.
-            turn.speaking = handling.speaking() or event.header.event_id
-            self._sessions.save(session, [record])
-        else:
-            self._parts.bus.append([record])
         handling.yielded += 1
         handling.clauses.append(body.text)
+        if turn.speaking:
+            self._parts.bus.append([record])
+            return
+        # Which answer this turn speaks is durable together with its first clause, and before its second.
+        turn.speaking = handling.speaking() or event.header.event_id
+        self._sessions.save(session, [record])
+        await session.saved()

@@ -29,71 +29,79 @@ class Session:
     outbox: list[Out] = field(default_factory=list)
     # What may cut the event that is handled now.
     cut: Cut = field(default_factory=Cut)
+    # The newest save, and whether one has failed: then the row here is not what is stored.
+    saving: "asyncio.Future[int] | None" = None
+    lost: bool = False
+
+    async def saved(self) -> None:
+        """Returns when all saves so far are durable. Raises Conflict where another owner has saved the row."""
+        if self.saving is not None:
+            await asyncio.shield(self.saving)
+        if self.lost:
+            raise Conflict("a save before the last one failed")
 
 
 class Sessions:
     def __init__(self, store: Store, sealing: Sealing) -> None:
         self._store, self._sealing = store, sealing
         self._cache: OrderedDict[str, Session] = OrderedDict()
-        self._replaced: set[str] = set()
 
     async def get(self, session_id: str, user: str) -> Session:
-        """The session's row, loaded where it is not cached. Raises Conflict once where it was saved by another
-        owner meanwhile."""
-        if session_id in self._replaced:
-            self._replaced.discard(session_id)
-            raise Conflict("another owner saved this session")
+        """The session's row, loaded where it is not cached."""
         found = self._cache.get(session_id)
-        if found is None:
-            version, blob = await self._store.load(STAGE, session_id)
-            found = self._cache[session_id] = Session(session_id, user, version, self._open(user, session_id, blob))
-            self._evict()
-        else:
+        if found is not None:
             self._cache.move_to_end(session_id)
+            return found
+        version, blob = await self._store.load(STAGE, session_id)
+        if (found := self._cache.get(session_id)) is not None:  # loaded by another task meanwhile
+            return found
+        found = self._cache[session_id] = self._opened(session_id, user, version, blob)
+        if blob is not None:
+            self.save(found)  # on its next save, an owner from before finds out that it is none any more
+        self._evict()
         return found
 
     def save(self, session: Session, outbox: Sequence[Out] = ()) -> "asyncio.Future[int]":
-        """Saves the row and appends, in one transaction, in call order with everything else appended."""
+        """Saves the row and appends, in one transaction, in call order with everything else appended. Raises Conflict
+        where an earlier save has failed."""
+        if session.lost:
+            raise Conflict("another owner has saved this session")
         blob = self._pack(session)
         due = min((t.header.deadline_us for t in session.row.open), default=None)
         if due is None and session.row.waiting:
             due = 0
-        made = self._store.save(STAGE, session.id, session.version, blob, due, [*session.outbox, *outbox])
+        made = session.saving = self._store.save(STAGE, session.id, session.version, blob, due, [*session.outbox, *outbox])
         session.outbox.clear()
         session.version += 1
-        made.add_done_callback(lambda done: self._saved(session.id, done))
+        made.add_done_callback(lambda done: self._saved(session, done))
         return made
 
     async def due(self) -> list[str]:
         return await self._store.due(STAGE)
 
-    def _saved(self, session_id: str, done: "asyncio.Future[int]") -> None:
+    def _saved(self, session: Session, done: "asyncio.Future[int]") -> None:
         if done.cancelled() or (exc := done.exception()) is None:
             return
-        self._cache.pop(session_id, None)
-        if isinstance(exc, Conflict):
-            self._replaced.add(session_id)
-        logger.error("dialogue: a session could not be saved: %s", exc)
+        session.lost = True
+        if self._cache.get(session.id) is session:
+            del self._cache[session.id]
+        logger.warning("dialogue: a session could not be saved: %s", exc)
 
     def _pack(self, session: Session) -> bytes:
         user = session.user.encode()
         return bytes([len(user)]) + user + self._sealing.seal_bytes(session.user, STAGE, to_bytes(session.row))
 
-    def _open(self, user: str, session_id: str, blob: bytes | None) -> SessionRow:
+    def _opened(self, session_id: str, user: str, version: int, blob: bytes | None) -> Session:
         if blob is None:
-            return SessionRow()
+            return Session(session_id, user, version, SessionRow())
         end = 1 + blob[0]
+        user = blob[1:end].decode()
         try:
-            return SessionRow.FromString(self._sealing.open_bytes(blob[1:end].decode(), STAGE, blob[end:]))
+            row = SessionRow.FromString(self._sealing.open_bytes(user, STAGE, blob[end:]))
         except KeyDestroyed:
             logger.warning("dialogue: a session's key is gone; it begins anew")
-            return SessionRow()
-
-    async def stored(self, session_id: str) -> Session:
-        """A session at start, whose user only its row knows."""
-        _, blob = await self._store.load(STAGE, session_id)
-        user = blob[1 : 1 + blob[0]].decode() if blob else ""
-        return await self.get(session_id, user)
+            row = SessionRow()
+        return Session(session_id, user, version, row)
 
     def _evict(self) -> None:
         while len(self._cache) > _CACHED:

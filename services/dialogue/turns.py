@@ -42,8 +42,8 @@ class Turns:
         rivals = [t for t in row.open if t.header.device_id == header.device_id]
         newer = any(t.header.accepted_at_us > header.accepted_at_us for t in rivals)
         turn = rows.add_open(row, header)
+        rows.took(turn, header)
         if newer:
-            rows.took(turn, header)
             await self.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_SUPERSEDED)
             return None
         for rival in rivals:

@@ -1,8 +1,10 @@
 """One client's conversation: what it sends becomes turns; what it must hear goes into its outbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from parlance import clock, ids
+from parlance.bus import Record
 from parlance.errors import InvalidRequest, ParlanceError, as_error
 from parlance.log import logger
 from parlance.v1.gateway_service_pb2 import (
@@ -25,10 +27,14 @@ from services.gateway.sessions import Sessions, fact_id
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
 _TEXT_MAX = 4000
+_NAME_MAX = 200
 
 
 class Device:
+    """Raises InvalidRequest for a hello that makes no sense."""
+
     def __init__(self, hello: Hello, sessions: Sessions) -> None:
+        _check(hello)
         parts = sessions.parts
         self._sessions, self._user = sessions, parts.user_id
         self.session_id = hello.session_id or ids.derived("session", parts.user_id)
@@ -63,6 +69,8 @@ class Device:
     async def _others(self, requests: AsyncIterator[ConverseRequest]) -> AsyncIterator[ConverseRequest]:
         """Handles what is not audio; passes audio on."""
         async for message in requests:
+            if self.outbox.closed:
+                return
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text.text)
@@ -73,6 +81,8 @@ class Device:
                     reply.played(message.played.ms, message.played.all)
             elif kind in ("audio", "audio_end"):
                 yield message
+            else:
+                self.problem(InvalidRequest("hello comes once, first; then audio, text, interrupt or played"))
 
     def _typed(self, text: str) -> None:
         text = text.strip()
@@ -108,15 +118,16 @@ class Device:
         header.event_id = fact_id(header, body)
         self.turns[header.turn_id] = header
 
-        def written(done: object) -> None:
-            exc = done.exception()  # type: ignore[attr-defined]
+        def written(done: "asyncio.Future[Record]") -> None:
+            exc = None if done.cancelled() else done.exception()
             if exc is not None:
-                self.turns.pop(header.turn_id, None)
                 self.problem(as_error(exc))
+                self.done(header.turn_id)
+            elif not done.cancelled():
+                self.outbox.put(ConverseResponse(accepted=accepted))
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
         self._sessions.publish(header, body).add_done_callback(written)
-        self.outbox.put(ConverseResponse(accepted=accepted))
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:
         made = Header(
@@ -152,6 +163,9 @@ class Device:
                 self._silence(turn_id, reply)
 
     def _silence(self, turn_id: str, reply: Reply | None) -> None:
+        """Once a turn: a cut reply may still wait for its voice."""
+        if reply is not None and reply.is_cut:
+            return
         if reply is not None:
             reply.cut()
         self.outbox.silence(turn_id)
@@ -182,3 +196,10 @@ class Device:
             reply.cut()
         if self.stays:
             self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())
+
+
+def _check(hello: Hello) -> None:
+    if max(len(hello.session_id), len(hello.device_id)) > _NAME_MAX:
+        raise InvalidRequest(f"the name of a session or a device has at most {_NAME_MAX} characters")
+    if hello.time_zone and not clock.known_time_zone(hello.time_zone):
+        raise InvalidRequest("a time zone is an IANA name, such as Europe/Madrid")

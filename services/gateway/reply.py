@@ -15,6 +15,8 @@ from parlance.v1.turn_pb2 import Header, Heard
 from services.gateway.outbox import Outbox
 
 _SPEAK_S = 30.0
+# How long a character takes to say, until an earlier clause of the reply has shown it.
+_MS_PER_CHAR = 60.0
 
 
 class Reply:
@@ -27,6 +29,8 @@ class Reply:
         self._wake = asyncio.Event()
         self._texts: list[str] = []
         self._ms: list[int] = []
+        # Whether sound of the last text may follow.
+        self._speaking = False
         self._first_at = 0.0
         self._played_ms = -1
         self._played_all = False
@@ -47,6 +51,8 @@ class Reply:
             return
         self._known.add(header.event_id)
         if event.WhichOneof("event") == "clause":
+            if self.is_cut:
+                return
             self._show(event.clause)
             self._todo.append((header, event.clause.text))
         else:
@@ -86,13 +92,22 @@ class Reply:
             made.clauses = len(self._texts)
             return made
         left = ms
-        for text, length in zip(self._texts, self._ms, strict=False):
+        for text, length in zip(self._texts, self._lengths(), strict=True):
             if left < length:
                 made.chars = _down_to_a_word(text, left / length)
                 break
             made.clauses += 1
             left -= length
         return made
+
+    def _lengths(self) -> list[int]:
+        """Milliseconds of each clause. One that is still being spoken is longer than what was sent of it."""
+        if not self._speaking:
+            return self._ms
+        *before, last = self._ms
+        chars = sum(map(len, self._texts[:-1]))
+        per_char = sum(before) / chars if chars and sum(before) else _MS_PER_CHAR
+        return [*before, max(last + 1, round(per_char * len(self._texts[-1])))]
 
     def _ms_now(self) -> int:
         """What the device reported, or else what real time allows."""
@@ -113,7 +128,7 @@ class Reply:
         if completed.HasField("error"):
             ended.error.CopyFrom(completed.error)
         self._outbox.put(ConverseResponse(ended=ended))
-        if completed.say:
+        if completed.say and not self.is_cut:
             self._todo.append((header, completed.say))
 
     async def _say(self, header: Header, text: str) -> None:
@@ -123,10 +138,13 @@ class Reply:
         if self._mute:
             return
         call = Call(ids.call_id(header.event_id, "Tts.Speak", 0), header, asyncio.get_running_loop().time() + _SPEAK_S)
+        self._speaking = True
         try:
             async with aclosing(self._carrier.ask("Tts.Speak", SpeakRequest(text=text), call)) as parts:
                 await self._send(seq, parts)
+            self._speaking = self.is_cut
         except ParlanceError as exc:
+            self._speaking = False
             self._outbox.put(ConverseResponse(problem=Problem(error=exc.to_proto())))
 
     async def _send(self, seq: int, parts: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from parlance import clock
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.rpc import Call, one
 from parlance.v1.context_service_pb2 import ContextImportRequest
@@ -24,10 +25,12 @@ from parlance.v1.gateway_service_pb2 import (
     SetRouteResponse,
 )
 from parlance.v1.llm_service_pb2 import CheckLlmRouteRequest
+from parlance.v1.session_pb2 import TurnInterrupted
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
 from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
 from parlance.v1.turn_pb2 import Header
-from services.gateway.device import Device
+from services.gateway.device import HEAR_US, Device
+from services.gateway.orphans import unheard
 from services.gateway.parts import Parts
 from services.gateway.sessions import Sessions
 
@@ -55,6 +58,8 @@ class GatewayService:
             self._group, self._sessions = group, Sessions(parts, group)
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
+                for header in await unheard(parts, clock.now_us() - HEAR_US):
+                    self._sessions.publish(header, TurnInterrupted())
                 ready.set()
                 await asyncio.Event().wait()
             finally:

@@ -1,53 +1,37 @@
 """One spoken turn through every service, as a user types it."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Platform
-from tests.e2e.words import plain, reply_in_sound
-
-AUDIO = ROOT / "examples/audio"
+from tests.e2e.conftest import Platform
+from tests.e2e.spoken import AUDIO, REQUESTS, import_examples
+from tests.e2e.words import plain, transcribe, word_errors
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _personal(platform: Platform) -> None:
-    for kind, file in (("contacts", "contacts.vcf"), ("calendar", "calendar.ics")):
-        done = platform.json("import", kind, ROOT / "examples" / file)
-        assert done["added"] > 0 and not done["problems"]
+    import_examples(platform)
 
 
-SPOKEN = [
-    ("what-time-is-it-in-tokyo", "time.now", r"tokyo"),
-    ("what-is-seven-times-twelve", "calc.evaluate", r"\b84\b"),
-    ("put-milk-on-my-shopping-list", "list.add", r"milk"),
-    ("whats-on-my-shopping-list", "list.show", r"milk"),
-    ("when-is-my-next-meeting", "calendar.next", r"from your calendar"),
-    ("what-is-annas-number", "contacts.phone", r"from your contacts"),
-]
-
-
-@pytest.mark.parametrize(("name", "intent", "reply"), SPOKEN)
-def test_a_spoken_request_is_answered_rightly_and_aloud(
-    platform: Platform, tmp_path: Path, name: str, intent: str, reply: str
-) -> None:
-    told = platform.json("say", AUDIO / f"{name}.wav", "--out", tmp_path / "reply.wav")
-    assert told["outcome"] == "answered" and told["intent"] == intent
-    assert re.search(reply, told["reply"].lower())
-    assert {"gateway", "speech", "intent", "dialogue", "tts"} <= {s["name"] for s in told["stages"]}
-    assert all(s["end_ms"] >= s["start_ms"] for s in told["stages"])
-    assert told["audio_seconds"] > 0.5
-    assert reply_in_sound(tmp_path / "reply.wav", told["reply"]) <= 0.25
-
-
-def test_a_timer_goes_off_and_says_so(platform: Platform, tmp_path: Path) -> None:
-    out = tmp_path / "timer.wav"
-    told = platform.json("say", AUDIO / "set-a-timer-for-ten-seconds.wav", "--stay", "15", "--out", out)
-    assert told["intent"] == "timer.set" and told["outcome"] == "answered"
-    assert "timer is done" in told["unasked"]
-    assert reply_in_sound(out, f"{told['reply']} {told['unasked']}") <= 0.25
+def test_spoken_requests_are_answered_rightly_in_words_that_are_understood(platform: Platform, tmp_path: Path) -> None:
+    """All seven, and the timer goes off; of what Whisper hears in the replies at most one word in ten is wrong."""
+    wrong = words = 0
+    for request in REQUESTS:
+        out = tmp_path / f"{request.name}.wav"
+        stay = ("--stay", "15") if request.intent == "timer.set" else ()
+        told = platform.json("say", request.file, "--out", out, *stay)
+        assert told["outcome"] == "answered" and request.is_right(told), told
+        assert {"gateway", "speech", "intent", "dialogue", "tts"} <= {s["name"] for s in told["stages"]}
+        assert all(s["end_ms"] >= s["start_ms"] for s in told["stages"]) and told["audio_seconds"] > 0.5
+        assert ("timer is done" in told["unasked"]) == bool(stay), told
+        said = f"{told['reply']} {told['unasked']}".strip()
+        errors, of = word_errors(said, heard := transcribe(out))
+        wrong, words = wrong + errors, words + of
+        print(f"{errors}/{of}  said: {said}  heard: {heard}")
+    print(f"word errors of the spoken replies: {wrong}/{words} = {wrong / words:.1%}")
+    assert wrong / words <= 0.10
 
 
 def test_a_speech_is_heard_word_for_word(platform: Platform) -> None:

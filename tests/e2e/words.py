@@ -17,8 +17,9 @@ _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eigh
 
 
 def plain(text: str) -> str:
-    """Lower case words without marks."""
-    return " ".join(re.findall(r"[a-z0-9']+", text.lower().replace("-", " ")))
+    """Lower case words without marks. "9.30am", "9:30 a.m." and "9:30 AM" are one way to say it."""
+    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text.lower().replace("-", " "))
+    return " ".join(re.findall(r"[a-z0-9']+", re.sub(r"(\d)([ap]m)\b", r"\1 \2", text)))
 
 
 def normalised(text: str) -> list[str]:
@@ -63,9 +64,3 @@ def transcribe(path: Path) -> str:
     mono = np.ascontiguousarray(soxr.resample(sound.mean(axis=1), rate, 16000))
     segments, _ = _whisper().transcribe(mono, language="en", beam_size=5)
     return " ".join(s.text for s in segments)
-
-
-def reply_in_sound(path: Path, reply: str) -> float:
-    """The word error rate of what is heard in `path` against `reply`."""
-    wrong, of = word_errors(reply, transcribe(path))
-    return wrong / max(1, of)

@@ -1,122 +1,38 @@
 """The processes: the real services on simulated buses, and scripted ones at the edges (ears, voice, model)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from parlance import clock
-from parlance.events import kind
+from parlance.events import TOPICS, parse
 from parlance.handler_stage import stateless
 from parlance.history import History
-from parlance.outgoing import caused_by, follow, record_of
+from parlance.outgoing import record_of
 from parlance.routes import Routes
-from parlance.rpc import Call, Carrier
+from parlance.rpc import Carrier
 from parlance.rpc_direct import DirectCarrier
-from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized, Slot
-from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
-from parlance.v1.speech_service_pb2 import HearRequest, HearResponse, SpeechFinal, SpeechStarted
-from parlance.v1.tts_service_pb2 import SpeakBegan, SpeakRequest, SpeakResponse
+from parlance.v1.intent_pb2 import IntentEvent
 from services.actions.service import ActionsService
 from services.actions.ticker import Ticker
-from services.dialogue.dialogue import TOPICS, Dialogue
+from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
+from services.dialogue.dialogue import Dialogue
 from services.dialogue.handler import converse
 from services.dialogue.parts import Parts as DialogueParts
 from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
+from services.llm.service import LlmService
+from services.tts.service import TtsService
 from tests.simulation.bus import SimBus, Writer
 from tests.simulation.carrier import SimCarrier
+from tests.simulation.edges import LLM, TTS, Ears, understand
 from tests.simulation.loop import Life
 from tests.simulation.store import SimStore
 from tests.simulation.world import World
 
-ANSWER_US = 30_000_000
-# "chat 7": the first word says what is meant.
-INTENTS = {"note": "note.add", "list": "list.add", "timer": "timer.set", "hello": "greeting", "look": "contacts.phone"}
-_RATE_HZ = 1000
 
-
-async def understand(event: Any) -> AsyncGenerator[IntentRecognized, None]:
-    if kind(event) == "final" and event.final.no_speech:
-        yield IntentRecognized(no_speech=True)
-    elif text := getattr(event, kind(event)).text if kind(event) in ("accepted", "final") else "":
-        first, _, rest = text.partition(" ")
-        slots = {"note": ("text", text), "list": ("item", rest), "timer": ("duration", f"{rest} seconds")}
-        made = IntentRecognized(intent=INTENTS.get(first, "chat"), text=text)
-        if first in slots:
-            made.slots.append(Slot(name=slots[first][0], value=slots[first][1]))
-        yield made
-
-
-async def understood(event: Any) -> list[Any]:
-    """The same as the stage publishes it, for running a turn again."""
-    return [follow(IntentEvent, event.header, body, n) async for n, body in _numbered(understand(event))]
-
-
-async def _numbered(bodies: AsyncIterator[Any]) -> AsyncGenerator[tuple[int, Any], None]:
-    n = 0
-    async for body in bodies:
-        yield n, body
-        n += 1
-
-
-class Voice:
-    """Speaks at once, in sound of some length."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def speak(self, request: SpeakRequest, call: Call) -> AsyncGenerator[SpeakResponse, None]:
-        yield SpeakResponse(began=SpeakBegan(provider="tone", sample_rate_hz=_RATE_HZ))
-        for _ in range(self._world.chance.randint(1, 3)):
-            await asyncio.sleep(self._world.delay(0.2))
-            yield SpeakResponse(pcm=bytes(2 * self._world.chance.choice((30, 100, 400))))
-
-
-class Ears:
-    """Hears what a device writes into its samples. What was being heard is gone with the process."""
-
-    def __init__(self, world: World, bus: SimBus) -> None:
-        self._world, self._bus = world, bus
-
-    async def hear(self, requests: AsyncIterator[HearRequest], call: Call) -> AsyncGenerator[HearResponse, None]:
-        pcm, header, over = b"", None, False
-        async for request in requests:
-            which = request.WhichOneof("message")
-            if which == "pcm":
-                if not pcm:
-                    yield HearResponse(started=SpeechStarted())
-                pcm += request.pcm
-            elif which == "turn":
-                header = request.turn
-            over = over or which == "end"
-            if over and header is not None:
-                yield await self._heard(pcm.decode("utf-16-le"), header)
-                pcm, header, over = b"", None, False
-
-    async def _heard(self, text: str, header: Any) -> HearResponse:
-        cause = type(header).FromString(header.SerializeToString())
-        cause.asked_at_us = clock.now_us()
-        cause.deadline_us = cause.asked_at_us + self._world.chance.choice((400_000, ANSWER_US))
-        await asyncio.sleep(self._world.delay(0.3))
-        final = FinalTranscript(text=text, no_speech=text == "-", provider="scripted")
-        made = SpeechEvent(header=caused_by(cause, final), final=final)
-        self._bus.append([record_of(made, self._world.sealing.seal)])
-        return HearResponse(final=SpeechFinal(turn_id=header.turn_id, text=text, header=made.header))
-
-
-class Model:
-    """An answer of random length, each of whose clauses names the answer that it belongs to."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def answer(self, request: Any) -> AsyncGenerator[str, None]:
-        chance = self._world.chance
-        tag = f"{chance.getrandbits(24):06x}"
-        for n in range(chance.randint(1, 5)):
-            await asyncio.sleep(self._world.delay(0.25, 0.001))
-            for piece in (f"Answer {tag} ", f"says {n}. "):
-                yield piece
+async def _opened(service: LlmService) -> None:
+    async with service:
+        await asyncio.Event().wait()
 
 
 class Stack:
@@ -175,7 +91,7 @@ class Stack:
             await self._run_edges(group, life, writer, offer)
             stage = self._dialogue_stage(writer, carrier)
             ready = asyncio.Event()
-            group.create_task(stage.run(TOPICS, ready))
+            group.create_task(stage.run(DIALOGUE_TOPICS, ready))
             group.create_task(self._intent_stage(writer).run(("session.v1", "speech.v1")))
             await ready.wait()
             await self._open_gateway(group, life, writer, carrier)
@@ -183,7 +99,7 @@ class Stack:
     async def _run_edges(self, group: asyncio.TaskGroup, life: Life, writer: Writer, offer: Any) -> None:
         await self._run_actions(group, life, writer, offer)
         await self._run_llm(group, life, writer, offer)
-        offer("Tts", life, Voice(self.world))
+        offer("Tts", life, self._voice(writer))
         offer("Speech", life, Ears(self.world, SimBus(writer)))
 
     async def _run_actions(self, group: asyncio.TaskGroup, life: Life, writer: Writer, offer: Any) -> None:
@@ -195,11 +111,22 @@ class Stack:
         group.create_task(ticker.run())
 
     async def _run_llm(self, group: asyncio.TaskGroup, life: Life, writer: Writer, offer: Any) -> None:
-        from tests.simulation.standin_llm import StandinLlm
+        service = LlmService(self._publish(writer), lambda: LLM)
+        for partition in range(TOPICS["llm.v1"].partitions):
+            for record in await SimBus(writer).read("llm.v1", partition, 0, 100_000):
+                service.recover(self.world.sealing.open(parse(record.topic, record.value)))
+        group.create_task(_opened(service))
+        offer("Llm", life, service)
 
-        made = StandinLlm(SimBus(writer), self.world.sealing, Model(self.world).answer, group)
-        await made.recover()
-        offer("Llm", life, made)
+    def _voice(self, writer: Writer) -> TtsService:
+        return TtsService(self._publish(writer), lambda: TTS, fallbacks=())
+
+    def _publish(self, writer: Writer) -> Callable[[Any], Any]:
+        """In one process the writer's order is enough: nobody waits."""
+        bus, seal = SimBus(writer), self.world.sealing.seal
+        if self.embedded:
+            return lambda event: bus.append([record_of(event, seal)], lazy=True)
+        return lambda event: bus.publish(record_of(event, seal))
 
     async def _open_gateway(self, group: asyncio.TaskGroup, life: Life, writer: Writer, carrier: Carrier) -> None:
         bus, sealing = SimBus(writer), self.world.sealing
@@ -226,7 +153,7 @@ class Stack:
         await self._intent_stage(self._writer(life)).run(("session.v1", "speech.v1"))
 
     async def _dialogue(self, life: Life) -> None:
-        await self._dialogue_stage(self._writer(life), self._carrier(life)).run(TOPICS)
+        await self._dialogue_stage(self._writer(life), self._carrier(life)).run(DIALOGUE_TOPICS)
 
     async def _llm(self, life: Life) -> None:
         async with asyncio.TaskGroup() as group:
@@ -242,5 +169,5 @@ class Stack:
         await asyncio.Event().wait()
 
     async def _tts(self, life: Life) -> None:
-        self._offer("Tts", life, Voice(self.world))
+        self._offer("Tts", life, self._voice(self._writer(life)))
         await asyncio.Event().wait()

@@ -6,16 +6,18 @@ from typing import Any
 from parlance.events import TOPICS
 from services.gateway import device
 from tests.simulation.client import Client
-from tests.simulation.loop import Life
+from tests.simulation.edges import ANSWER_US, scripted_providers
 from tests.simulation.judge import Verdict, judge
-from tests.simulation.nodes import ANSWER_US, Stack
+from tests.simulation.loop import Life
+from tests.simulation.nodes import Stack
 from tests.simulation.run import Run
 from tests.simulation.world import Faults, World
 
-_TURNS = 14
+_TURNS = 20
 _READ_BY = {"dialogue": ("session.v1", "intent.v1", "effect.v1"), "intent": ("session.v1", "speech.v1")}
 # A spoken turn whose sound was lost ends a minute after it began; a timer that nobody hears after an hour.
 _LONGEST_REST_S = 4000.0
+_QUIET_S = 5.0
 
 
 class Trouble:
@@ -49,7 +51,7 @@ class Trouble:
 
     def _replace(self, life: Life) -> None:
         """The frozen owner is taken for dead."""
-        if self._stack.lives[life.name] is life and life.alive:
+        if self._stack.lives[life.name] is life and life.alive and life.frozen:
             self._stack.start(life.name)
 
     def _thaw(self, life: Life) -> None:
@@ -75,7 +77,8 @@ def judged(seed: int, faults: Faults | None = None) -> tuple[Run, Verdict]:
     run = Run(world, Stack(world, embedded=world.chance.random() < 0.4))
     limits = device.ANSWER_US, device.HEAR_US
     try:
-        return run, world.run(_random_life(run))
+        with scripted_providers():
+            return run, world.run(_random_life(run))
     finally:
         device.ANSWER_US, device.HEAR_US = limits
 
@@ -117,15 +120,17 @@ def _begin(run: Run, n: int) -> None:
 
 
 async def rest(run: Run) -> None:
-    """Until nothing is left to be done."""
+    """Until nothing is left to be done, and nothing has happened for a while."""
     loop = run.world.loop
-    end = loop.time() + _LONGEST_REST_S
-    while not at_rest(run.world):
+    end, quiet_since, known = loop.time() + _LONGEST_REST_S, loop.time(), -1
+    while loop.time() - quiet_since < _QUIET_S:
+        await asyncio.sleep(0.5)
+        size = sum(map(len, run.world.log.values()))
+        if size != known or not at_rest(run.world):
+            quiet_since, known = loop.time(), size
         if loop.time() > end:
             run.problems.append("the world does not come to rest")
             break
-        await asyncio.sleep(0.5)
-    await asyncio.sleep(5.0)
     run.problems += run.stack.broken
 
 

@@ -23,9 +23,12 @@ class _Transaction:
 class SimStore:
     def __init__(self, writer: Writer) -> None:
         self._writer, self._world = writer, writer.world
+        # Rows whose newest save was refused: what was put in line behind it builds on it, so it is refused too.
+        self._refused: set[tuple[str, str]] = set()
 
     async def load(self, stage: str, session: str) -> tuple[int, bytes | None]:
         def work() -> tuple[int, bytes | None]:
+            self._refused.discard((stage, session))
             version, _, row = self._world.rows.get((stage, session), (0, None, None))
             return version, row
 
@@ -39,7 +42,8 @@ class SimStore:
 
         def work() -> int:
             current = self._world.rows.get((stage, session), (0, None, None))[0]
-            if current != version:
+            if current != version or (stage, session) in self._refused:
+                self._refused.add((stage, session))
                 raise Conflict(f"the session's row was saved by somebody else since version {version}")
             self._world.rows[stage, session] = (version + 1, due_us, row)
             for out in outs:

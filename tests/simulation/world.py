@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import random
 import sqlite3
 from collections import defaultdict
@@ -40,8 +41,8 @@ class Faults:
     """How often and how badly. Probabilities are per step of a process's writer, deliveries and calls."""
 
     duplicate: float = 0.03
-    kill: float = 0.0015
-    freeze: float = 0.001
+    kill: float = 0.004
+    freeze: float = 0.003
     # The longest ordinary delay of a delivery, seconds, drawn anew for each topic.
     delay_s: float = 0.06
     # Whether a process's writer keeps call order (the rule acks_before_close).
@@ -66,7 +67,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.loop = VirtualLoop()
+        self.loop = VirtualLoop(self)
         self.sealing = Sealing(MemoryKeys(None))  # type: ignore[arg-type]
         self.log: dict[tuple[str, int], list[Written]] = {}
         self.rows: dict[tuple[str, str], tuple[int, int | None, bytes | None]] = {}
@@ -162,10 +163,13 @@ class World:
         """Runs `main` to its end with this world's clock and ids."""
         clock.use(self.now_us)
         ids.use(lambda: ids.derived(self.seed, self.chance.getrandbits(64)))
+        # The collector runs after so and so many allocations of the whole process: that would be no seed's chance.
+        gc.disable()
         try:
             return self.loop.run_until_complete(main)
         finally:
             self._clear_up()
+            gc.enable()
             clock.use(None)
             ids.use(None)
 
@@ -185,6 +189,12 @@ class World:
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
         self.db.close()
+
+
+def world_now() -> World:
+    """The world whose loop runs."""
+    world: World = asyncio.get_running_loop().world  # type: ignore[attr-defined]
+    return world
 
 
 async def _turns(count: int) -> None:

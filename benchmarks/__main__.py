@@ -1,0 +1,38 @@
+"""Measures Parlance: prints tables, and writes benchmarks/results/<name>.json with the machine that gave the numbers.
+
+`python -m benchmarks` runs all; `python -m benchmarks overhead bargein` those; `python -m benchmarks.overhead --help`
+tells the options of one. Each runs in a process of its own. Numbers hold for a machine that does nothing else.
+"""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+NAMES = ("overhead", "latency", "bargein", "footprint", "soak", "journal_hops")
+
+
+def main() -> int:
+    told = "\n".join(
+        f"  {name:13} {(import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}" for name in NAMES
+    )
+    arguments = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"benchmarks:\n{told}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_argument("names", nargs="*", metavar="NAME", help="which; all where none is named")
+    names = arguments.parse_args().names or NAMES
+    if unknown := sorted(set(names) - set(NAMES)):
+        arguments.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    root = Path(__file__).parents[1]
+    codes = [
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=root, check=False).returncode for name in names
+    ]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
