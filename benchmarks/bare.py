@@ -4,7 +4,7 @@ Off are: sealing, derived ids, dialogue's row and the snapshot of it, known even
 """
 
 import asyncio
-import os
+import random
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -111,7 +111,7 @@ def _without_snapshot(session: Any, turn: Any, event: Any) -> None:
 def random_ids() -> Iterator[None]:
     """Ids that derive from nothing, as cheap as they come. For the whole process."""
     derived = ids.derived
-    ids.derived = lambda *parts: os.urandom(16).hex()
+    ids.derived = lambda *parts: f"{random.getrandbits(128):032x}"
     try:
         yield
     finally:

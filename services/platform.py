@@ -74,7 +74,10 @@ async def _until_stopped(config: Config) -> None:
 
 @asynccontextmanager
 async def _base(config: Config) -> AsyncGenerator[Base, None]:
-    config.home.mkdir(parents=True, exist_ok=True)
+    try:
+        config.home.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
     bus = JournalBus(config.journal)
     store = SqliteStore(bus)
     bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from parlance import cli_show, config
+from parlance import cli_show, cli_sound, config
 from parlance.cli_ask import Json, anywhere, console, errors, from_running, print_json, run_async
 from parlance.cli_more import dlq_app, import_app, replay_app
 from parlance.cli_talk import NotRunning, Talk
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListRoutesRequest, ListTurnsRequest, SetRouteRequest
 from parlance.v1.reply_pb2 import Outcome
@@ -25,7 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-Stay = Annotated[float, typer.Option("--stay", help="Keep listening this many seconds for what is said unasked.")]
+Stay = Annotated[
+    float, typer.Option("--stay", min=0, help="Keep listening this many seconds for what is said unasked.")
+]
 ToFile = Annotated[Path | None, typer.Option("--out", help="Write the reply's sound to this WAV file.")]
 routes_app = typer.Typer(help="Which provider answers for which stage.", invoke_without_command=True)
 app.add_typer(routes_app, name="routes")
@@ -46,6 +48,10 @@ def main() -> None:
         _fail(exc.message or type(exc).__name__, 1)
     except KeyboardInterrupt:
         _fail("stopped", 130)
+    except Exception as exc:
+        if config.wants_details():
+            raise
+        _fail(unexpected(exc), 1)
 
 
 def _fail(message: str, code: int) -> None:
@@ -92,6 +98,8 @@ def _talk(as_json: bool, stay: float, play: bool) -> Talk:
 
 
 def _finish(talk: Talk, stay: float, out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        cli_sound.check(out)
     heard = run_async(talk.run(stay))
     if out is not None:
         heard.sound.save(out)

@@ -12,7 +12,7 @@ from parlance import config
 from parlance.cli_offline import Offline
 from parlance.cli_talk import NotRunning
 from parlance.client import Client
-from parlance.errors import Unavailable
+from parlance.errors import Unreachable
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -31,7 +31,7 @@ async def from_running(method: str, request: Any) -> Any:
     async with Client(config.load().address) as client:
         try:
             return await client.ask(method, request)
-        except Unavailable as exc:
+        except Unreachable as exc:
             raise NotRunning(config.load().address) from exc
 
 

@@ -12,6 +12,10 @@ from parlance.cli_talk import name_of
 from parlance.v1.reply_pb2 import Outcome, Reason, Settlement
 
 _BAR = 40
+# Columns of a terminal where a waterfall has room for all it knows.
+_WIDE = 140
+# Characters of a question or a reply in the list of turns.
+_LISTED = 100
 _STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "refused": "red"}
 _SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow"}
 _console = Console(highlight=False)
@@ -58,12 +62,17 @@ def turns_table(found: Sequence[Any]) -> Any:
         when = datetime.fromtimestamp(t.accepted_at_us / 1e6, UTC).astimezone().strftime("%d %b %H:%M:%S")
         reason = name_of(Reason.Name(t.reason))
         ended = Text(state + (f" ({reason.replace('_', ' ')})" if reason else ""), style=_STYLES.get(state, ""))
-        table.add_row(t.turn_id[:8], when, ended, Text(t.text), Text(t.reply))
+        table.add_row(t.turn_id[:8], when, ended, _begin(t.text), _begin(t.reply))
     return table
 
 
+def _begin(text: str) -> Text:
+    """As much as a list shows; `parlance turn` has all of it."""
+    return Text(text if len(text) <= _LISTED else text[:_LISTED].rsplit(" ", 1)[0] + " …")
+
+
 def waterfall(told: Any) -> Any:
-    """Every step as a bar on the turn's own time."""
+    """Every step as a bar on the turn's own time; what a narrow terminal has no room for is left out."""
     t = told.summary
     state = _state(t)
     head = Text.assemble(
@@ -73,17 +82,7 @@ def waterfall(told: Any) -> Any:
         f"  {_when(t.accepted_at_us)}\n",
         f"asked: {t.text}\nsaid:  {t.reply}\n",
     )
-    end = max([1, *(s.end_us for s in told.steps if s.event != "ReplyHeard")])
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "event", "", "start ms", "ms", "provider", "route", "caused by", ""):
-        table.add_column(name, justify="right" if "ms" in name else "left", no_wrap=name != "event")
-    kinds = {s.event_id: s.event for s in told.steps}
-    for s in told.steps:
-        table.add_row(
-            s.name, s.event, _bar(s, end), f"{s.start_us / 1000:.1f}", f"{(s.end_us - s.start_us) / 1000:.1f}",
-            Text(s.provider), s.route_version, kinds.get(s.causation_id, ""), Text(s.note, style="dim"),
-        )  # fmt: skip
-    parts: list[Any] = [head, table]
+    parts: list[Any] = [head, _steps(told.steps, wide=_console.width >= _WIDE)]
     for call in told.calls:
         parts.append(Text(f"{call.action}: {name_of(Settlement.Name(call.settlement))}"))
     if told.HasField("error"):
@@ -91,9 +90,26 @@ def waterfall(told: Any) -> Any:
     return Group(*parts)
 
 
-def _bar(step: Any, end: int) -> Text:
-    start = min(_BAR - 1, max(0, int(_BAR * step.start_us / end)))
-    length = max(1, min(_BAR - start, round(_BAR * (step.end_us - step.start_us) / end)))
+def _steps(steps: Sequence[Any], *, wide: bool) -> Table:
+    end = max([1, *(s.end_us for s in steps if s.event != "ReplyHeard")])
+    kinds = {s.event_id: s.event for s in steps}
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for name in ("stage", "event", "", "start ms", "ms", "provider"):
+        table.add_column(name, justify="right" if "ms" in name else "left", no_wrap=True)
+    for name in ("route", "caused by") if wide else ():
+        table.add_column(name, no_wrap=True)
+    table.add_column("", overflow="fold", style="dim")
+    for s in steps:
+        start, took = f"{s.start_us / 1000:.1f}", f"{(s.end_us - s.start_us) / 1000:.1f}"
+        more = (s.route_version, kinds.get(s.causation_id, "")) if wide else ()
+        bar = _bar(s, end, _BAR if wide else _BAR // 4)
+        table.add_row(s.name, s.event, bar, start, took, Text(s.provider), *more, Text(s.note))
+    return table
+
+
+def _bar(step: Any, end: int, width: int) -> Text:
+    start = min(width - 1, max(0, int(width * step.start_us / end)))
+    length = max(1, min(width - start, round(width * (step.end_us - step.start_us) / end)))
     return Text(" " * start + "█" * length, style="cyan")
 
 
@@ -173,6 +189,8 @@ def letters_table(letters: Sequence[tuple[str, Any]]) -> Any:
 def findings_table(findings: Sequence[Any]) -> Any:
     marks = {"good": Text("ok", style="green"), "warn": Text("note", style="yellow"), "bad": Text("BAD", style="red")}
     table = Table(box=None, pad_edge=False, show_header=False)
+    for name in ("", "what", "told"):
+        table.add_column(name, no_wrap=name != "told", overflow="fold")
     for f in findings:
         table.add_row(marks[f.state], f.what, Text(f.told))
     return table

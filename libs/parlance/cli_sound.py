@@ -11,6 +11,13 @@ from parlance.errors import InvalidRequest
 _PLAYERS = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
 
 
+def check(path: Path) -> None:
+    """Raises InvalidRequest where the sound could not be written, before anything is said."""
+    if path.is_dir() or not path.parent.is_dir():
+        why = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
+        raise InvalidRequest(f"{path} cannot be written: {why}")
+
+
 class Sound:
     """16 bit mono, at the rate of its first piece."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from parlance.cli_sound import Sound
 from parlance.client import Client
-from parlance.errors import InvalidRequest, Unavailable, as_error, from_proto
+from parlance.errors import InvalidRequest, Unavailable, Unreachable, from_proto
 from parlance.v1.gateway_service_pb2 import (
     AudioEncoding,
     AudioEnd,
@@ -17,6 +17,7 @@ from parlance.v1.gateway_service_pb2 import (
     ConverseResponse,
     GetTurnRequest,
     Hello,
+    Interrupt,
     Listening,
     Played,
     Text,
@@ -24,6 +25,7 @@ from parlance.v1.gateway_service_pb2 import (
 from parlance.v1.reply_pb2 import Outcome, Reason
 
 _PIECE = 65536
+_FILE_MAX = 256 * 1024 * 1024
 _ANSWER_S = 120.0
 # After our last word the platform notes what was heard and closes the stream.
 _GOODBYE_S = 2.0
@@ -38,7 +40,9 @@ class Heard:
     clauses: list[str] = field(default_factory=list)
     unasked: list[str] = field(default_factory=list)
     ended: Any = None
-    spoken: bool = False
+    # Nothing of the turn sounds any more.
+    silenced: bool = False
+    over: bool = False
     sound: Sound = field(default_factory=Sound)
 
 
@@ -50,13 +54,17 @@ class Talk:
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self.heard = Heard()
         self._ready = False
+        self._stay_s = 0.0
 
     def send_file(self, path: Path) -> None:
         """Raises InvalidRequest where the file cannot be read; what is in it is judged by the platform."""
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(_FILE_MAX + 1)
         except OSError as exc:
             raise InvalidRequest(f"{path} cannot be read: {exc.strerror}") from exc
+        if len(data) > _FILE_MAX:
+            raise InvalidRequest(f"{path} is larger than {_FILE_MAX // 2**20} MB; send a shorter one")
         hello = Hello(
             encoding=AudioEncoding.AUDIO_ENCODING_FILE,
             listening=Listening.LISTENING_UNTIL_END,
@@ -75,30 +83,49 @@ class Talk:
         """Until the turn has ended and sounded, and for `stay_s` seconds more."""
         async with Client(self._address) as client:
             try:
-                async with aclosing(client.converse(self._stream())) as responses:
-                    await self._until_done(responses, stay_s)
-            except Unavailable as exc:
-                raise exc if self._ready else NotRunning(self._address) from exc
+                async with asyncio.TaskGroup() as self._group:
+                    talking = self._group.create_task(self._converse(client, stay_s))
+                    await self._unless_stopped(talking)
+            except ExceptionGroup as group:
+                error = group.exceptions[0]
+                if isinstance(error, Unreachable) and not self._ready:
+                    raise NotRunning(self._address) from None
+                raise error from None
             if self.heard.turn_id:
-                told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
-                return self._with(told)
+                self.told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
         return self.heard
 
-    async def _until_done(self, responses: AsyncGenerator[ConverseResponse, None], stay_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + _ANSWER_S
+    async def _unless_stopped(self, talking: "asyncio.Task[None]") -> None:
+        """Ctrl-C interrupts the turn too: nobody waits for its answer any more."""
         try:
-            async with asyncio.timeout_at(end) as limit:
+            await asyncio.wait([talking])
+        except asyncio.CancelledError:
+            self._stay_s = 0.0
+            self._put(ConverseRequest(interrupt=Interrupt()))
+            if not self.heard.turn_id or self.heard.over:
+                self._put(None)
+            await asyncio.wait([talking], timeout=_GOODBYE_S)
+            raise
+
+    async def _converse(self, client: Client, stay_s: float) -> None:
+        loop, self._stay_s = asyncio.get_running_loop(), stay_s
+        try:
+            async with (
+                asyncio.timeout_at(loop.time() + _ANSWER_S) as self._limit,
+                aclosing(client.converse(self._stream())) as responses,
+            ):
                 async for response in responses:
-                    spoken = self.heard.spoken
                     await self._on(response)
-                    if self.heard.spoken and not spoken:
-                        limit.reschedule(loop.time() + max(stay_s, _GOODBYE_S))
-                        if stay_s <= 0:
-                            self._put(None)
         except TimeoutError:
-            if not self.heard.spoken:
+            if not self.heard.over:
                 raise Unavailable("no answer came within two minutes") from None
+
+    def _is_over(self) -> None:
+        """The turn has ended, and nothing of it will sound any more."""
+        self.heard.over = True
+        self._limit.reschedule(asyncio.get_running_loop().time() + max(self._stay_s, _GOODBYE_S))
+        if self._stay_s <= 0:
+            self._put(None)
 
     def _put(self, request: ConverseRequest | None) -> None:
         self._requests.put_nowait(request)
@@ -134,29 +161,42 @@ class Talk:
 
     async def _on_silence(self, silence: Any) -> None:
         self.heard.sound.silence()
+        if silence.turn_id == self.heard.turn_id:
+            self.heard.silenced = True
+            self._cut_short()
 
     async def _on_ended(self, ended: Any) -> None:
-        if ended.turn_id == self.heard.turn_id:
-            self.heard.ended = ended
-            if ended.say:
-                self.heard.clauses.append(ended.say)
-                self._show("parlance", ended.say)
-            if ended.outcome == Outcome.OUTCOME_CANCELLED:
-                self._show("note", f"cancelled: {Reason.Name(ended.reason).removeprefix('REASON_').lower()}")
+        if ended.turn_id != self.heard.turn_id:
+            return
+        self.heard.ended = ended
+        if ended.say:
+            self.heard.clauses.append(ended.say)
+            self._show("parlance", ended.say)
+        if ended.outcome == Outcome.OUTCOME_CANCELLED:
+            self._show("note", f"cancelled: {(name_of(Reason.Name(ended.reason)) or '').replace('_', ' ')}")
+        elif ended.HasField("error"):
+            self._show("note", f"{name_of(Outcome.Name(ended.outcome))}: {ended.error.message}")
+        self._cut_short()
+
+    def _cut_short(self) -> None:
+        if self.heard.ended is not None and self.heard.silenced and not self.heard.over:
+            self._is_over()
 
     async def _on_spoken(self, spoken: Any) -> None:
+        self._group.create_task(self._sounded(spoken))
+
+    async def _sounded(self, spoken: Any) -> None:
         if self._play:
             await self.heard.sound.play()
         self._put(ConverseRequest(played=Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)))
-        if spoken.turn_id == self.heard.turn_id:
-            self.heard.spoken = True
+        if spoken.turn_id == self.heard.turn_id and not self.heard.over:
+            self._is_over()
 
     async def _on_problem(self, problem: Any) -> None:
-        raise from_proto(problem.error)
-
-    def _with(self, told: Any) -> Heard:
-        self.told = told
-        return self.heard
+        """Before there is a turn: why there is none. In a turn it goes on, perhaps without a voice."""
+        if not self.heard.turn_id:
+            raise from_proto(problem.error)
+        self._show("note", problem.error.message)
 
     def as_json(self) -> dict[str, Any]:
         told, heard = self.told, self.heard
@@ -191,7 +231,3 @@ def name_of(enum_name: str) -> str | None:
     """ "OUTCOME_ANSWERED" -> "answered"; UNSPECIFIED -> None."""
     word = enum_name.partition("_")[2].lower()
     return None if word == "unspecified" else word
-
-
-def error_of(exc: BaseException) -> str:
-    return as_error(exc).message

@@ -54,6 +54,11 @@ def load() -> Config:
     )
 
 
+def wants_details() -> bool:
+    """Whether whoever set PARLANCE_LOG=debug is to see where an error comes from."""
+    return os.environ.get("PARLANCE_LOG", "").lower() == "debug"
+
+
 def secret(name: str) -> str:
     """The value of a variable that a route's `api_key_env` names; "" where it is not set."""
     return os.environ.get(name, "") if name else ""

@@ -45,6 +45,10 @@ class Unavailable(ParlanceError):
     retryable = True
 
 
+class Unreachable(Unavailable):
+    """Nobody answers at the address: what was asked has reached no service."""
+
+
 class DeadlineExceeded(ParlanceError):
     code = ErrorCode.ERROR_CODE_DEADLINE_EXCEEDED
 
@@ -76,3 +80,12 @@ def as_error(exc: BaseException) -> ParlanceError:
     if isinstance(exc, TimeoutError):
         return DeadlineExceeded("took too long")
     return Internal(f"unexpected {type(exc).__name__}")
+
+
+def unexpected(exc: BaseException) -> str:
+    """What a user is told of an error that is not ours: its type and place, never its message."""
+    at = exc.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = f" at {at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno}" if at is not None else ""
+    return f"unexpected {type(exc).__name__}{place}; this is a defect: PARLANCE_LOG=debug shows more of it"

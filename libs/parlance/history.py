@@ -177,7 +177,7 @@ def _note_of(body: Any) -> str:
         "TurnCompleted": lambda: _words(Outcome.Name(body.outcome), Reason.Name(body.reason)),
         "EffectRecorded": lambda: f"{body.action} {_words(Settlement.Name(body.settlement))}",
         "ClauseSpoken": lambda: f"{body.audio_ms} ms of sound",
-        "ReplyHeard": lambda: f"{body.heard.clauses} clauses, {body.heard.ms} ms heard",
+        "ReplyHeard": lambda: f"{body.heard.ms} ms of sound heard",
         "UsageRecorded": lambda: f"{body.input_tokens} + {body.output_tokens} tokens",
     }
     note = notes.get(type(body).__name__)

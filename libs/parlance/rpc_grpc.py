@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from parlance import errors
-from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable, Unreachable
 from parlance.rpc import Call, Credentials, close, descriptor, failure
 from parlance.v1.turn_pb2 import Error
 
@@ -214,7 +214,7 @@ def from_status(exc: grpc.aio.AioRpcError, method: str, address: str) -> Parlanc
     if code == _S.RESOURCE_EXHAUSTED and "larger than max" in details:
         return InvalidRequest(f"a message of {method} is larger than 16 MiB: send it in pieces")
     if code == _S.UNAVAILABLE:
-        return Unavailable(f"{method}: nothing answers at {address}; does the service run there? ({details})")
+        return Unreachable(f"{method}: nothing answers at {address}; does the service run there? ({details})")
     if code == _S.INTERNAL and details == _WRITE_FAILED:
         return Unavailable(f"{method}: {address} ended the call in the middle; try again")
     error: type[ParlanceError] = _BY_STATUS.get(code, Internal)

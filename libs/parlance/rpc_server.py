@@ -173,7 +173,7 @@ async def _requests(context: Any, request_class: type[Message]) -> AsyncGenerato
 
 
 async def _abort(context: Any, error: ParlanceError) -> None:
-    status = STATUS.get(type(error), grpc.StatusCode.INTERNAL)
+    status = next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), grpc.StatusCode.INTERNAL)
     told = error.to_proto()
     told.message = told.message[:_MAX_ERROR_CHARS]
     await context.abort(status, told.message, ((ERROR, told.SerializeToString()),))

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from parlance import clock
+from parlance import clock, log
 from parlance.bus import Bus, Record, Subscription
 from parlance.cut import Cut
 from parlance.deadletters import dead_letter
@@ -53,6 +53,8 @@ class Work:
     # After the last attempt: how the turn learns of it.
     failed: Callable[[Item, ParlanceError], Awaitable[None]]
     cuts: Callable[[Item, Item], bool] = lambda running, new: False
+    # Told of an item that must wait for running work of its session.
+    held_up: Callable[[Item], None] = lambda item: None
     # Called once all that was in the log at the start has been handled.
     caught_up: Callable[[], Awaitable[None]] | None = None
     attempts: int = 3
@@ -156,6 +158,8 @@ class Stage:
         if lane.running is not None and self._work.cuts(lane.running, item):
             lane.running.cut.cut()
             urgent = True
+        elif lane.running is not None:
+            self._work.held_up(item)
         lane.queue.insert(self._place(lane.queue, item, urgent), item)
         self._in_flight += 1
         self._idle.clear()
@@ -212,7 +216,7 @@ class Stage:
             except Exception as exc:
                 failed += 1
                 error = as_error(exc)
-                logger.warning("%s: attempt %d failed: %s", self.name, failed, error.message, exc_info=exc)
+                log.failed(f"{self.name}: attempt {failed}", exc)
                 if failed == self._work.attempts:
                     await self._give_up(item, error, failed)
                     return True
@@ -233,7 +237,7 @@ class Stage:
         try:
             await self._work.failed(item, error)
         except Exception as exc:
-            logger.error("%s: could not end the turn: %s", self.name, as_error(exc).message, exc_info=exc)
+            log.failed(f"{self.name}: could not end the turn", exc)
 
     def _bury(self, record: Record, error: ParlanceError, attempts: int, turn_id: str) -> None:
         self._bus.append([dead_letter(self.name, record, error, attempts, turn_id)])

@@ -35,7 +35,7 @@ class Dialogue:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        work = Work(self.process, self.failed, cuts, self.caught_up)
+        work = Work(self.process, self.failed, self._cuts, self._held_up, self.caught_up)
         self.stage = Stage(STAGE, parts.bus, parts.sealing, work)
         self._sessions = Sessions(parts.store, parts.sealing)
         self._timers = Timers(self.stage.inject)
@@ -65,6 +65,15 @@ class Dialogue:
                 await handle(session, item.event)
         await session.saved()
         self._go_on(session)
+
+    def _cuts(self, running: Item, new: Item) -> bool:
+        if isinstance(new.event, Due) and new.event.cut_in:
+            return self._unasked.may_cut(new.session, new.event.turn_id, _turn_of(running))
+        return cuts(running, new)
+
+    def _held_up(self, item: Item) -> None:
+        if not isinstance(item.event, Due) and isinstance(payload(item.event), TimerFired):
+            self._unasked.held_up(item.session, item.event.header.turn_id)
 
     async def failed(self, item: Item, error: ParlanceError) -> None:
         """The stage has given an event up: its turn ends, whatever it was."""
@@ -143,6 +152,7 @@ class Dialogue:
         cuts_in = self._unasked.ready(session, turn_id)
         turn = await self._turns.open(session, event.header) if cuts_in is not None else None
         if turn is not None:
+            self._unasked.begins(turn_id)
             await self._running.handle(session, turn, event, bool(cuts_in))
             self._unasked.over(turn_id)
 
@@ -168,7 +178,7 @@ def cuts(running: Item, new: Item) -> bool:
     """Whether `new` must not wait for `running`: an interruption or a deadline of its turn, or a newer turn of the
     same device."""
     if isinstance(new.event, Due):
-        return new.event.cut_in or _turn_of(running) == new.event.turn_id
+        return _turn_of(running) == new.event.turn_id
     if isinstance(running.event, Due):
         return False
     body, mine, theirs = payload(new.event), new.event.header, running.event.header

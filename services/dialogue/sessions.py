@@ -70,7 +70,8 @@ class Sessions:
         due = min((t.header.deadline_us for t in session.row.open), default=None)
         if due is None and session.row.waiting:
             due = 0
-        made = session.saving = self._store.save(STAGE, session.id, session.version, blob, due, [*session.outbox, *outbox])
+        outs = [*session.outbox, *outbox]
+        made = session.saving = self._store.save(STAGE, session.id, session.version, blob, due, outs)
         session.outbox.clear()
         session.version += 1
         made.add_done_callback(lambda done: self._saved(session, done))

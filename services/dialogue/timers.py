@@ -47,6 +47,9 @@ class Timers:
     def waits(self, due: Due) -> bool:
         return (due.turn_id, due.cut_in) in self._handles
 
+    def call_off(self, due: Due) -> None:
+        self._cancel((due.turn_id, due.cut_in))
+
     def drop(self, turn_id: str) -> None:
         self._cancel((turn_id, False))
         self._cancel((turn_id, True))

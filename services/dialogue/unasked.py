@@ -23,6 +23,22 @@ class Unasked:
         self.attached: dict[str, set[str]] = {}
         # Turns that have waited long enough: they silence what sounds.
         self._cutting_in: set[str] = set()
+        # Turns that wait in the lane, behind a handler that runs.
+        self._held_up: set[str] = set()
+
+    def held_up(self, session_id: str, turn_id: str) -> None:
+        """A timer went off while a handler runs: it waits no longer for that than for what sounds."""
+        self._held_up.add(turn_id)
+        self._due_to_cut_in(session_id, turn_id)
+
+    def _due_to_cut_in(self, session_id: str, turn_id: str) -> None:
+        due = Due(turn_id, cut_in=True)
+        if not self._timers.waits(due):
+            self._timers.after(session_id, due, self._cut_in_s)
+
+    def may_cut(self, session_id: str, turn_id: str, running: str) -> bool:
+        """Whether it may end the turn `running`: somebody must be there to hear it, and it must not have begun."""
+        return bool(self.attached.get(session_id)) and turn_id != running
 
     def must_wait(self, session: Session, turn: OpenTurn) -> bool:
         """Whether an earlier turn of another device is open."""
@@ -36,6 +52,7 @@ class Unasked:
 
     def take(self, session: Session, event: Any) -> None:
         """A timer went off: its turn waits in the row until `next` gives it."""
+        self._held_up.discard(event.header.turn_id)
         self.wait(session, event)
         self._timers.at(session.id, event.header.turn_id, event.header.deadline_us)
 
@@ -61,19 +78,21 @@ class Unasked:
             return False
         if turn_id in self._cutting_in:
             return None if session.row.open else True
-        due = Due(turn_id, cut_in=True)
-        if not self._timers.waits(due):
-            self._timers.after(session.id, due, self._cut_in_s)
+        self._due_to_cut_in(session.id, turn_id)
         return None
 
     async def cut_in(self, session: Session, turn_id: str) -> None:
         """It has waited long enough: ends what is open."""
-        waits = any(w.header.turn_id == turn_id for w in rows.waiting(session.row))
+        waits = turn_id in self._held_up or any(w.header.turn_id == turn_id for w in rows.waiting(session.row))
         begun = rows.find_open(session.row, turn_id) is not None
         if waits and not begun and self.attached.get(session.id):
             self._cutting_in.add(turn_id)
             for turn in list(session.row.open):
                 await self._turns.end(session, turn, Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN)
+
+    def begins(self, turn_id: str) -> None:
+        """It needs to wait no longer."""
+        self._timers.call_off(Due(turn_id, cut_in=True))
 
     def over(self, turn_id: str) -> None:
         """The turn has ended."""

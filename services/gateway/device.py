@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from parlance import clock, ids
 from parlance.bus import Record
 from parlance.errors import InvalidRequest, ParlanceError, as_error
-from parlance.log import logger
+from parlance.rpc import failure
 from parlance.v1.gateway_service_pb2 import (
     Accepted,
     ConverseRequest,
@@ -59,10 +59,7 @@ class Device:
         try:
             await self._hearing.run(self._others(requests))
         except Exception as exc:
-            error = as_error(exc)
-            if not isinstance(exc, ParlanceError):
-                logger.warning("gateway: a conversation broke off", exc_info=exc)
-            self.problem(error)
+            self.problem(failure("Gateway.Converse", exc))
         self._input_over = True
         self._close_when_done()
 
@@ -114,7 +111,6 @@ class Device:
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
         """Accepted is said when the fact is durable. The header names it as the cause of what follows."""
-        header.event_id = ids.event_id(header.run, header.turn_id, body.DESCRIPTOR.name)
         header.event_id = fact_id(header, body)
         self.turns[header.turn_id] = header
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
-from parlance import clock, ids
+from parlance import clock, ids, log
 from parlance.bus import Record
 from parlance.events import parse, wrap
 from parlance.log import logger
@@ -123,7 +123,7 @@ class Sessions:
         try:
             await reply.run()
         except Exception as exc:
-            logger.warning("gateway: a reply broke off: %s", type(exc).__name__, exc_info=exc)
+            log.failed("gateway: a reply broke off", exc)
         finally:
             if header.turn_id not in self._silenced:
                 (self.heard if reply.completed is not None else self._broke_off)(header, reply)

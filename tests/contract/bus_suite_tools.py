@@ -62,5 +62,5 @@ async def ready(subscription: Subscription) -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for what no event tells, such as another thread's file."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)

@@ -33,6 +33,11 @@ class Platform:
     http_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    # What it prints; None: beside the home.
+    log_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.log_file = self.log_file or self.home.parent / "run.log"
 
     @property
     def grpc_address(self) -> str:
@@ -56,12 +61,14 @@ class Platform:
 
     @property
     def log(self) -> str:
-        return (self.home.parent / "run.log").read_text()
+        assert self.log_file is not None
+        return self.log_file.read_text()
 
     def start(self) -> float:
         """Returns the seconds until it was ready."""
         began = time.monotonic()
-        with (self.home.parent / "run.log").open("w") as log:
+        assert self.log_file is not None
+        with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "parlance.cli", "run"],
                 env=self.environment,

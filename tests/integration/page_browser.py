@@ -111,7 +111,7 @@ async def ask(page: Page, text: str) -> None:
 async def until(page: Page, condition: str, timeout_s: float = 15) -> Any:
     """Waits until this expression of the page is true; wait_for_function would need eval, which the page forbids."""
     async with asyncio.timeout(timeout_s):
-        while not (value := await page.evaluate(condition)):  # noqa: ASYNC110 - it is true in another process
+        while not (value := await page.evaluate(condition)):
             await asyncio.sleep(0.02)
     return value
 

@@ -31,7 +31,7 @@ class Writer:
         return future
 
     def _after(self, call: Callable[..., Any], *args: Any) -> None:
-        self.world.loop.call_later(self.world.delay(0.02), call, *args, context=self.life.context)
+        self.world.loop.call_later(self.world.writer_delay(self.life), call, *args, context=self.life.context)
 
     def _pump(self) -> None:
         """Writes some of what is there, so that it may die between any two writes."""
@@ -156,7 +156,7 @@ class SimSubscription:
         if self._next[place] >= len(self._world.log[place]) or not self._life.alive or self.replaced:
             return
         self._scheduled.add(place)
-        delay = self._world.delivery_delay((self._life.name, self._group, topic))
+        delay = self._world.delivery_delay(self._life, self._group, topic)
         self._world.loop.call_later(delay, self._hand_over, place, context=self._life.context)
 
     def _hand_over(self, place: tuple[str, int]) -> None:

@@ -23,11 +23,11 @@ _BACK_S = 0.05
 
 
 class Client:
-    def __init__(self, stack: Stack, session_id: str, device_id: str) -> None:
+    def __init__(self, stack: Stack, session_id: str, device_id: str, mute: bool | None = None) -> None:
         self._stack, self._world = stack, stack.world
         chance = self._world.chance
         self.session_id, self.device_id = session_id, device_id
-        self._mute = chance.random() < 0.2
+        self._mute = chance.random() < 0.2 if mute is None else mute
         # Whether it tells when all has been played.
         self._reports = chance.random() < 0.5
         # What each connection was sent, in order.
@@ -62,19 +62,20 @@ class Client:
     def say(self, text: str) -> None:
         self._send([ConverseRequest(text=Text(text=text))])
 
-    def speak(self, text: str) -> None:
-        self._send([ConverseRequest(audio=text.encode("utf-16-le")), ConverseRequest(audio_end=AudioEnd())])
+    def speak(self, text: str, *, to_the_end: bool = True) -> None:
+        sent = [ConverseRequest(audio=text.encode("utf-16-le")), ConverseRequest(audio_end=AudioEnd())]
+        self._send(sent if to_the_end else sent[:1])
 
     def interrupt(self) -> None:
         self._send([ConverseRequest(interrupt=Interrupt())])
 
     def _send(self, messages: list[ConverseRequest]) -> None:
-        if self._inbox is None:
-            if not self._world.closed:
-                self._world.later(_BACK_S, self._send, messages)
-            return
-        for message in messages:
-            self._inbox.put_nowait(message)
+        inbox: asyncio.Queue[ConverseRequest] | None = self._inbox
+        if inbox is not None:
+            for message in messages:
+                inbox.put_nowait(message)
+        elif not self._world.closed:
+            self._world.later(_BACK_S, self._send, messages)
 
     async def _talk(self, service: Any, inbox: Any, got: list[ConverseResponse]) -> None:
         async with aclosing(service.converse(self._requests(inbox), Call("", Header()))) as responses:
@@ -85,7 +86,7 @@ class Client:
                 await asyncio.sleep(self._world.delay(0.01))
         self._world.later(0, self._lost, inbox)
 
-    def _played(self, inbox: Any, spoken: Any) -> None:
+    def _played(self, inbox: asyncio.Queue[ConverseRequest], spoken: Any) -> None:
         if self._inbox is inbox:
             played = Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)
             inbox.put_nowait(ConverseRequest(played=played))

@@ -24,7 +24,14 @@ from tests.simulation.world import World, world_now
 
 ANSWER_US = 30_000_000
 # "chat 7": the first word says what is meant.
-INTENTS = {"note": "note.add", "list": "list.add", "timer": "timer.set", "hello": "greeting", "look": "contacts.phone"}
+INTENTS = {
+    "note": "note.add",
+    "list": "list.add",
+    "timer": "timer.set",
+    "hello": "greeting",
+    "look": "contacts.phone",
+    "repeat": "repeat",
+}
 LLM = RouteSet(stage="llm", target="simulated:", version="v1")
 TTS = RouteSet(stage="tts", target="simulated:", version="v1")
 
@@ -62,6 +69,9 @@ class Voice:
         self._world = world_now()
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        if sound_s := self._world.sound_s:
+            yield bytes(2 * round(sound_s * self.sample_rate_hz))
+            return
         for _ in range(self._world.chance.randint(1, 3)):
             await asyncio.sleep(self._world.delay(0.2))
             yield bytes(2 * self._world.chance.choice((30, 100, 400)))
@@ -109,9 +119,9 @@ class Model:
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[str | Usage, None]:
         chance = self._world.chance
-        tag = f"{chance.getrandbits(24):06x}"
+        tag, longest = f"{chance.getrandbits(24):06x}", 0.25 if chance.random() < 0.9 else 2.0
         for n in range(chance.randint(1, 5)):
-            await asyncio.sleep(self._world.delay(0.25, 0.001))
+            await asyncio.sleep(self._world.chunk_s or self._world.delay(longest, 0.001))
             if chance.random() < 0.02:
                 raise RateLimited("too many questions")
             for piece in (f"Answer {tag} ", f"says {n}. "):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parlance.events import kind, parse
-from parlance.v1.effect_pb2 import EffectRecorded
 from parlance.v1.state_pb2 import SessionRow
+from parlance.v1.turn_pb2 import Heard
 from tests.simulation.loop import Life
 from tests.simulation.run import Run
 
@@ -60,12 +60,14 @@ class Evidence:
     rows: dict[str, SessionRow]
     # How often each thing (a note's text, a list's item) exists.
     things: dict[str, int]
-    effects: dict[str, EffectRecorded]
+    # What was told to be heard of a turn: by ReplyHeard, or in the header of a later turn.
+    heard: dict[str, list[Heard]]
 
 
 def gather(run: Run) -> Evidence:
     turns: dict[str, TurnFacts] = {}
-    letters, effects = 0, dict[str, EffectRecorded]()
+    letters = 0
+    heard: dict[str, list[Heard]] = defaultdict(list)
     for (topic, _), log in run.world.log.items():
         if topic.endswith(".dead.v1"):
             letters += len(log)
@@ -74,10 +76,12 @@ def gather(run: Run) -> Evidence:
             event = run.world.sealing.open(parse(topic, written.record.value))
             fact = Fact(topic, event, written.life, written.asked_at, written.record.ts_us)
             turns.setdefault(event.header.turn_id, TurnFacts(event.header.turn_id)).facts.append(fact)
-            if kind(event) == "effect":
-                effects[event.effect.call_id] = event.effect
+            if kind(event) == "heard":
+                heard[event.heard.heard.turn_id].append(event.heard.heard)
+            if event.header.HasField("heard"):
+                heard[event.header.heard.turn_id].append(event.header.heard)
     opened = {turn_id: t for turn_id, t in turns.items() if turn_id and any(t.of(k) for k in _OPENS)}
-    return Evidence(run, opened, letters, _rows(run), _things(run), effects)
+    return Evidence(run, opened, letters, _rows(run), _things(run), heard)
 
 
 def _rows(run: Run) -> dict[str, SessionRow]:

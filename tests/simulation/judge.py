@@ -53,8 +53,8 @@ def clauses_are_whole(evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
     seqs = [f.event.clause.seq for f in turn.visible()[:-1]]
     if seqs != list(range(len(seqs))):
         yield f"clauses lost or repeated: {seqs}"
-    words = [f.event.clause.text.split() for f in turn.visible()[:-1]]
-    if len({w[1] for w in words if w[0] == "Answer"}) > 1 and not turn.text.startswith("repeat"):
+    words = [f.event.clause.text.split() for f in turn.visible()[:-1] if turn.text.startswith("chat")]
+    if len({w[1] for w in words if w[0] == "Answer"}) > 1:
         yield "clauses of two answers are mixed"
     if turn.visible()[-1].event.completed.outcome == Outcome.OUTCOME_ANSWERED and not seqs:
         yield "answered without words"
@@ -96,7 +96,7 @@ def _interruptions(evidence: Evidence, turn: TurnFacts) -> set[bytes]:
 
 def only_what_was_heard_is_remembered(evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
     """Of a turn that two lives of a gateway spoke, either may have told what was heard."""
-    heard = [f.event.heard.heard for f in turn.of("heard")]
+    heard = evidence.heard.get(turn.turn_id, [])
     row = evidence.rows.get(turn.facts[0].event.header.session_id)
     exchange = next((e for e in row.conversation if e.turn_id == turn.turn_id), None) if row else None
     if not heard or exchange is None:

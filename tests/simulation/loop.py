@@ -52,7 +52,7 @@ class _Handle(asyncio.Handle):
 
     def _run(self) -> None:
         if not _held(self, self._context):  # type: ignore[attr-defined]
-            super()._run()  # type: ignore[misc]
+            super()._run()
 
 
 class _Timer(asyncio.TimerHandle):
@@ -60,7 +60,7 @@ class _Timer(asyncio.TimerHandle):
 
     def _run(self) -> None:
         if not _held(self, self._context):  # type: ignore[attr-defined]
-            super()._run()  # type: ignore[misc]
+            super()._run()
 
 
 class _Jump:
@@ -96,7 +96,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Threads take no virtual time."""
         future = self.create_future()
         try:
@@ -110,12 +110,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         timer = _Timer(when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True
+        timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
     def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]

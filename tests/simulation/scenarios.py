@@ -1,6 +1,7 @@
 """What happens to the stack: a random life full of faults by seed, then quiet until all is at rest."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from parlance.events import TOPICS
@@ -72,13 +73,21 @@ class Trouble:
                 self.kill(life)
 
 
+Script = Callable[[Run], Coroutine[Any, Any, Verdict]]
+
+
 def judged(seed: int, faults: Faults | None = None) -> tuple[Run, Verdict]:
+    """A random life: each process on its own, or all in one."""
     world = World(seed, faults or Faults())
-    run = Run(world, Stack(world, embedded=world.chance.random() < 0.4))
+    return played(Run(world, Stack(world, embedded=world.chance.random() < 0.4)), _random_life)
+
+
+def played(run: Run, script: Script) -> tuple[Run, Verdict]:
+    """The script in the run's world, and what is to be said of it."""
     limits = device.ANSWER_US, device.HEAR_US
     try:
         with scripted_providers():
-            return run, world.run(_random_life(run))
+            return run, run.world.run(script(run))
     finally:
         device.ANSWER_US, device.HEAR_US = limits
 

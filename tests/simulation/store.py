@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from parlance.bus import Out
+from parlance.errors import Unavailable
 from parlance.store import Conflict
 from tests.simulation.bus import Writer
 
@@ -23,8 +24,17 @@ class _Transaction:
 class SimStore:
     def __init__(self, writer: Writer) -> None:
         self._writer, self._world = writer, writer.world
+        self.life = writer.life
         # Rows whose newest save was refused: what was put in line behind it builds on it, so it is refused too.
         self._refused: set[tuple[str, str]] = set()
+
+    def refused(self) -> "asyncio.Future[int]":
+        """A save that does not reach the store."""
+
+        def work() -> int:
+            raise Unavailable("no store")
+
+        return self._writer.put(work)
 
     async def load(self, stage: str, session: str) -> tuple[int, bytes | None]:
         def work() -> tuple[int, bytes | None]:

@@ -83,6 +83,11 @@ class World:
         self.strike: Callable[[Life], None] | None = None
         # When dialogue, in which process, was handed which record of session.v1.
         self.handed: list[tuple[float, Life, Record]] = []
+        # Directed scenarios set exact lengths, seconds: between the model's clauses, of the sound of one, of the delay
+        # of a process's writer, of the delay of what is delivered to (process, topic).
+        self.chunk_s = self.sound_s = 0.0
+        self.writer_delays: dict[str, float] = {}
+        self.delivery_delays: dict[tuple[str, str], float] = {}
         self._delays: dict[object, float] = {}
         for info in (*map(topic_of, EVENT_CLASSES), *map(dead_topic, STAGES)):
             self.declare(info)
@@ -100,13 +105,19 @@ class World:
     def happens(self, probability: float) -> bool:
         return self.chance.random() < probability
 
-    def delivery_delay(self, key: object) -> float:
+    def delivery_delay(self, life: Life, group: str | None, topic: str) -> float:
         """Each (reader, topic) has its own pace, so that there is no order across topics."""
+        if exact := self.delivery_delays.get((life.name, topic)):
+            return exact
+        key = (life.name, group, topic)
         pace = self._delays.get(key)
         if pace is None:
             pace = self._delays[key] = self.chance.choice((0.0005, 0.005, self.faults.delay_s))
         longest = 0.5 if self.faulty and self.happens(0.02) else pace
         return self.delay(longest)
+
+    def writer_delay(self, life: Life) -> float:
+        return self.writer_delays.get(life.name) or self.delay(0.02)
 
     # the log
 

@@ -1,0 +1,135 @@
+"""Scenarios that random seeds hardly ever meet, or that ask for many trials of one thing."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from unittest import mock
+
+from parlance.errors import Unavailable
+from parlance.events import parse
+from tests.simulation.client import Client
+from tests.simulation.judge import Verdict, judge
+from tests.simulation.nodes import Stack
+from tests.simulation.run import Run
+from tests.simulation.scenarios import Trouble, played, rest
+from tests.simulation.store import SimStore
+from tests.simulation.world import Faults, World
+
+Script = Callable[[Run], Coroutine[Any, Any, None]]
+
+
+def quiet(script: Script, seed: int = 1, *, embedded: bool = False, fenced: bool = True) -> tuple[Run, Verdict]:
+    """A world without faults but those of the script. One device is connected, which takes sound."""
+    world = World(seed, Faults(fenced=fenced, delay_s=0.005))
+    world.faulty = False
+
+    async def whole(run: Run) -> Verdict:
+        for name in run.stack.mains:
+            run.stack.start(name)
+        run.clients = [Client(run.stack, "s0", "d0", mute=False)]
+        run.clients[0].connect()
+        await asyncio.sleep(0.5)
+        await script(run)
+        await rest(run)
+        return await judge(run)
+
+    return played(Run(world, Stack(world, embedded=embedded)), whole)
+
+
+async def intent_comes_first(run: Run) -> None:
+    """Dialogue sees what was meant long before it sees that the turn was accepted."""
+    run.world.delivery_delays["dialogue", "session.v1"] = 1.0
+    run.clients[0].say("hello")
+
+
+async def sound_is_lost(run: Run) -> None:
+    """A turn of which nothing is left but that it was accepted: speech dies in mid-sentence, dialogue starts anew."""
+    run.clients[0].speak("chat and then", to_the_end=False)
+    await _until(run, "session.v1", "accepted")
+    run.world.kill(run.stack.lives["speech"])
+    await asyncio.sleep(1.0)
+    run.world.kill(run.stack.lives["dialogue"])
+    run.stack.start("speech")
+    run.stack.start("dialogue")
+
+
+async def act_before_its_row(run: Run) -> None:
+    """Dialogue's disk is slow, and it dies as soon as the act is done; the turn is interrupted meanwhile."""
+    world = run.world
+    world.writer_delays["dialogue"] = 1.0
+    run.clients[0].say("note it")
+    await _until(run, "effect.v1", "effect")
+    Trouble(run.stack).kill(run.stack.lives["dialogue"])
+    world.writer_delays.clear()
+    run.clients[0].interrupt()
+
+
+async def late_commit(run: Run) -> None:
+    """An owner without a store gives an event up after it was replaced; the new owner dies over that event."""
+    stack, world = run.stack, run.world
+    first, load, save = stack.lives["dialogue"], SimStore.load, SimStore.save
+    world.chunk_s = 1.0
+
+    async def no_load(self: SimStore, *where: Any) -> Any:
+        if self.life is first:
+            raise Unavailable("no store")
+        return await load(self, *where)
+
+    def no_save(self: SimStore, *what: Any) -> Any:
+        return self.refused() if self.life is first else save(self, *what)
+
+    with mock.patch.object(SimStore, "load", no_load), mock.patch.object(SimStore, "save", no_save):
+        run.clients[0].say("chat on")
+        await asyncio.sleep(0.2)
+        second = stack.start("dialogue")
+        await asyncio.sleep(1.0)
+        world.kill(second)
+    stack.start("dialogue")
+
+
+async def state_changes_under_a_turn(run: Run) -> None:
+    """While one device's reply sounds, another's turn begins to speak, and dialogue dies; the sounding reply is cut,
+    which changes what the conversation remembers; then the turn is handled again."""
+    world, stack, other = run.world, run.stack, Client(run.stack, "s0", "d1", mute=True)
+    run.clients.append(other)
+    other.connect()
+    world.chunk_s, world.sound_s = 0.3, 5.0
+    run.clients[0].say("chat first")
+    await _until(run, "reply.v1", "completed")
+    other.say("chat second")
+    spoken = len(_bodies(run, "reply.v1", "clause"))
+    await _until(run, "reply.v1", "clause", spoken + 1)
+    world.kill(stack.lives["dialogue"])
+    run.clients[0].interrupt()
+    await asyncio.sleep(0.5)
+    world.delivery_delays["dialogue", "intent.v1"] = 0.5
+    stack.start("dialogue")
+
+
+def _bodies(run: Run, topic: str, kind: str) -> list[Any]:
+    places = [place for place in run.world.log if place[0] == topic]
+    events = [parse(topic, written.record.value) for place in places for written in run.world.log[place]]
+    return [event for event in events if event.WhichOneof("event") == kind]
+
+
+async def _until(run: Run, topic: str, kind: str, count: int = 1) -> None:
+    async with asyncio.timeout(60):
+        while len(_bodies(run, topic, kind)) < count:
+            await asyncio.sleep(0.01)
+
+
+def interruptions(trials: int) -> Script:
+    """Long replies, each cut at another moment: by a button, by a new text, by speech."""
+
+    async def script(run: Run) -> None:
+        client, chance = run.clients[0], run.world.chance
+        for n in range(trials):
+            client.say(f"chat {n}")
+            await asyncio.sleep(chance.random() * 0.6)
+            if (how := chance.random()) < 0.5:
+                client.interrupt()
+            elif how < 0.75:
+                client.speak(f"chat and {n}")
+                await asyncio.sleep(chance.random() * 0.6)
+
+    return script
