@@ -40,6 +40,12 @@ KINDS = (
     Kind("failing", "let this break off at number {n}", "chat", Outcome.OUTCOME_FAILED),
 )
 
+# After each block, so that what the acts have left in the store is counted and does not grow.
+TIDYING = (
+    Kind("list", "clear my shopping list", "list.remove", acts=1),
+    Kind("timer", "cancel all timers", "timer.cancel", acts=1),
+)
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -62,11 +68,14 @@ class Verdict:
         if not wanted.interrupted:
             counts["clauses told to the device"] = (len(asked.clauses), len(_clauses(past)))
         for what, (found, expected) in counts.items():
-            self.lost += max(0, expected - found)
-            self.doubled += max(0, found - expected)
-            if found != expected:
-                self._note(f"{wanted.name} {asked.turn_id}: {found} {what} instead of {expected}")
+            self.count(f"{wanted.name} {asked.turn_id}: {what}", found, expected)
         self._judge_outcome(asked, wanted, past)
+
+    def count(self, what: str, found: int, expected: int) -> None:
+        self.lost += max(0, expected - found)
+        self.doubled += max(0, found - expected)
+        if found != expected:
+            self._note(f"{what}: {found} instead of {expected}")
 
     def _judge_outcome(self, asked: Asked, wanted: Kind, past: Past) -> None:
         ends = [payload(s.event).outcome for s in past.seen if kind(s.event) == "completed"]

@@ -160,24 +160,24 @@ class Stage:
             urgent = True
         elif lane.running is not None:
             self._work.held_up(item)
-        lane.queue.insert(self._place(lane.queue, item, urgent), item)
+        self._place(lane.queue, item) if urgent else lane.queue.append(item)
         self._in_flight += 1
         self._idle.clear()
         if not lane.active and self._group is not None:
             lane.active = True
             self._group.create_task(self._drive(item.session, lane))
 
-    def _place(self, queue: list[Item], item: Item, urgent: bool) -> int:
-        """Before what it cuts, but never before what cuts it."""
+    def _place(self, queue: list[Item], item: Item) -> None:
+        """At the head, but never before what cuts it."""
         cuts = self._work.cuts
-        after = max((n + 1 for n, waiting in enumerate(queue) if cuts(item, waiting)), default=0)
-        first = 0 if urgent else next((n for n, waiting in enumerate(queue) if cuts(waiting, item)), len(queue))
-        return max(after, first)
+        queue.insert(max((n + 1 for n, waiting in enumerate(queue) if cuts(item, waiting)), default=0), item)
 
     async def _drive(self, session: str, lane: Lane) -> None:
         try:
             while lane.queue:
                 item = lane.running = lane.queue.pop(0)
+                if any(self._work.cuts(item, waiting) for waiting in lane.queue):
+                    item.cut.cut()
                 keep = await self._handle(item)
                 lane.running = None
                 self._in_flight -= 1
