@@ -116,5 +116,6 @@ class Log:
                 end.next = -1
 
     def _find(self, end: PartitionEnd) -> None:
-        row = self._execute(end.latest).fetchone()
+        # To its end: a statement left open would hold its snapshot, and the next transaction could not wait for a lock.
+        row = self._execute(end.latest).get
         end.next, end.ts_us = (row[0] + 1, row[1]) if row else (0, 0)

@@ -132,7 +132,8 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
 
 
 class _Gone(asyncio.CancelledError):
-    """The client is gone, noticed in writing to it. grpc.aio takes it as the end of the call, without a word."""
+    """The client is gone, noticed in writing to it or in telling it why. grpc.aio takes it as the end of the call,
+    without a word."""
 
 
 async def _pass_on(context: Any, responses: AsyncGenerator[Message, None], response_class: type[Message]) -> None:
@@ -176,7 +177,12 @@ async def _abort(context: Any, error: ParlanceError) -> None:
     status = next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), grpc.StatusCode.INTERNAL)
     told = error.to_proto()
     told.message = told.message[:_MAX_ERROR_CHARS]
-    await context.abort(status, told.message, ((ERROR, told.SerializeToString()),))
+    try:
+        await context.abort(status, told.message, ((ERROR, told.SerializeToString()),))
+    except grpc.aio.AbortError:  # how grpc.aio ends a call
+        raise
+    except grpc.aio.BaseError:
+        raise _Gone from None
 
 
 def _why_not(address: str) -> str:

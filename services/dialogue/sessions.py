@@ -15,6 +15,8 @@ from parlance.v1.state_pb2 import SessionRow
 
 STAGE = "dialogue"
 _CACHED = 4096
+# Saves after which a row is made anew.
+_WORN = 128
 
 
 @dataclass(slots=True)
@@ -32,6 +34,15 @@ class Session:
     # The newest save, and whether one has failed: then the row here is not what is stored.
     saving: "asyncio.Future[int] | None" = None
     lost: bool = False
+    # The version at which `row` was made.
+    made_at: int = 0
+
+    def renew(self) -> None:
+        """A message's memory is let go as a whole, so a row that has seen many turns holds all of them. Does nothing
+        while a turn is open: its handler holds a part of the row."""
+        if self.version - self.made_at > _WORN and not self.row.open:
+            worn, self.row, self.made_at = self.row, SessionRow(), self.version
+            self.row.CopyFrom(worn)
 
     async def saved(self) -> None:
         """Returns when all saves so far are durable. Raises Conflict where another owner has saved the row."""
@@ -51,6 +62,7 @@ class Sessions:
         found = self._cache.get(session_id)
         if found is not None:
             self._cache.move_to_end(session_id)
+            found.renew()
             return found
         version, blob = await self._store.load(STAGE, session_id)
         if (found := self._cache.get(session_id)) is not None:  # loaded by another task meanwhile

@@ -16,7 +16,9 @@ DRAWS = [(noise, seed) for noise in ("pink", "kitchen") for seed in range(3)]
 
 @pytest.fixture(scope="module", autouse=True)
 def _personal(platform: Platform) -> None:
+    """And milk on the list, so that what is misheard of one request does not spoil another."""
     import_examples(platform)
+    platform.json("ask", "put milk on my shopping list")
 
 
 def _in_noise(request: Request, noise: str, seed: int, path: Path) -> Path:
