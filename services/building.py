@@ -51,6 +51,10 @@ class Base:
     sealing: Sealing
     routes: Routes
 
+    def tell(self, event: Any) -> None:
+        """A fact that a turn waits for."""
+        self.bus.append([record_of(event, self.sealing.seal)])
+
     def publish(self, event: Any) -> None:
         """A fact that nobody waits for."""
         self.bus.append([record_of(event, self.sealing.seal)], lazy=True)
@@ -94,7 +98,7 @@ async def _speech(base: Base) -> SpeechService:
     detector = await asyncio.to_thread(lambda: VoiceActivity(models.locate("silero-vad", home)))
     recognisers = Recognisers(base)
     await recognisers.load(base.routes.current("speech"))
-    return SpeechService(base.publish, recognisers.current, detector.stream, recognisers.load_now)
+    return SpeechService(base.tell, recognisers.current, detector.stream, recognisers.load_now)
 
 
 class Recognisers:

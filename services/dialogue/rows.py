@@ -96,4 +96,6 @@ def apply_heard(row: SessionRow, heard: Heard) -> bool:
     for exchange in row.conversation:
         if exchange.turn_id == heard.turn_id:
             exchange.reply_text = " ".join(words)
+    del ended.clauses[:]
+    ended.user_text = ""
     return True

@@ -13,6 +13,7 @@ from parlance import ids, providers
 from parlance.answers import Answers
 from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
 from parlance.events import wrap
+from parlance.patience import Patience
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.llm_pb2 import EgressRecorded, LlmAnswered, LlmEvent, UsageRecorded
@@ -109,8 +110,7 @@ class LlmService:
                     received += len(value.encode())
                     yield AnswerResponse(text=value)
         finally:
-            cut = Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True)
-            self._booked(call, route, usage or cut)
+            self._booked(call, route, usage or _counted(request, received))
             if provider.destination:
                 self._left(call, route, provider, request, received)
         if usage is None:
@@ -126,18 +126,18 @@ class LlmService:
 
     async def _in_time(self, values: AsyncGenerator[str | Usage, None]) -> AsyncGenerator[str | Usage, None]:
         """Pings keep a dead stream alive, so its deadlines are ours."""
-        limit = self._limits.first_s
-        async with aclosing(values):
-            while True:
-                try:
-                    async with asyncio.timeout(limit):
-                        value = await anext(values)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError as exc:
-                    raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
-                yield value
-                limit = self._limits.next_s
+        limit, patience = self._limits.first_s, Patience()
+        try:
+            async with aclosing(values):
+                while True:
+                    yield await patience.next(values, limit)
+                    limit = self._limits.next_s
+        except StopAsyncIteration:
+            return
+        except TimeoutError as exc:
+            raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
+        finally:
+            patience.close()
 
     def _made(self, route: RouteSet) -> Provider:
         """Loads a provider; a vendor's SDK takes a second to import."""
@@ -182,6 +182,11 @@ class LlmService:
         header.causation_id = cause.event_id
         header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
         return self._publish(wrap(LlmEvent, header, body))
+
+
+def _counted(request: AnswerRequest, received: int) -> Usage:
+    """What an answer that was cut off has used, as far as we can tell."""
+    return Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True)
 
 
 def _check_label(request: AnswerRequest, provider: Provider) -> None:

@@ -10,6 +10,7 @@ from parlance import clock, ids, providers
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, as_error
 from parlance.events import wrap
 from parlance.log import logger
+from parlance.patience import Patience
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.tts_service_pb2 import (
@@ -102,8 +103,8 @@ class TtsService:
         self, voice: Provider, route: RouteSet, text: str, fact: ClauseSpoken
     ) -> AsyncGenerator[SpeakResponse, None]:
         fact.provider, fact.route_version, sent = route.target, route.version, 0
-        async with aclosing(voice.speak(text)) as pieces:
-            while pcm := await self._next(pieces):
+        async with aclosing(self._in_time(voice.speak(text))) as pieces:
+            async for pcm in pieces:
                 if not sent:
                     fact.first_audio_us = clock.now_us() - fact.began_at_us
                     began = SpeakBegan(
@@ -116,13 +117,19 @@ class TtsService:
         if not sent:
             raise Unavailable("the voice made no sound of this text")
 
-    async def _next(self, pieces: AsyncGenerator[bytes, None]) -> bytes:
-        """b"" at the end. A voice that hangs is given up."""
+    async def _in_time(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """A voice that hangs is given up."""
+        patience = Patience()
         try:
-            async with asyncio.timeout(self.patience_s):
-                return await anext(pieces, b"")
+            async with aclosing(pieces):
+                while True:
+                    yield await patience.next(pieces, self.patience_s)
+        except StopAsyncIteration:
+            return
         except TimeoutError as exc:
             raise Unavailable(f"the voice made no sound for {self.patience_s:g} s") from exc
+        finally:
+            patience.close()
 
     def _candidates(self) -> list[RouteSet]:
         route = self._route()

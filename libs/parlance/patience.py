@@ -1,0 +1,57 @@
+"""How long a stream may say nothing. One timer for the whole stream: asyncio.timeout around each piece costs more than
+most pieces do."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Patience:
+    """Of one stream, read by one task at a time. `close` it at the end."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._over = False
+
+    async def next(self, pieces: AsyncGenerator[T, None], seconds: float) -> T:
+        """The next piece. Raises TimeoutError where none comes within `seconds`, StopAsyncIteration at the end."""
+        self._until = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._arm()
+        task = self._waiting = asyncio.current_task()
+        try:
+            piece = await anext(pieces)
+        except asyncio.CancelledError:
+            if task is None or not self._over or task.uncancel() > 0:
+                raise
+            raise TimeoutError from None
+        finally:
+            self._waiting = None
+        if self._over and task is not None:  # it came in the tick in which the time was up
+            task.uncancel()
+            raise TimeoutError
+        return piece
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        self.close()
+        self._timer = self._loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._loop.time() < self._until:
+            self._arm()
+        elif not self._over:
+            self._over = True
+            self._waiting.cancel()
