@@ -1,5 +1,6 @@
 """The page as a person uses it: a browser with a microphone and a loudspeaker, on the running platform."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.integration.page_browser import ask, does, heard, microphone, needs_b
 pytestmark = [pytest.mark.browser, pytest.mark.models, needs_browser]
 
 AUDIO = ROOT / "examples/audio"
+SEVEN_TIMES_TWELVE = re.compile(r"(seven|7) times (twelve|12)", re.IGNORECASE)  # Whisper writes either
 WAITED = r"/^You waited -?\d+ ms from (Enter|your last word) to the first sound\.$/"
 
 
@@ -30,7 +32,7 @@ async def test_a_spoken_question_is_heard_and_answered_aloud(platform: Platform,
     wav = microphone(AUDIO / "what-is-seven-times-twelve.wav", tmp_path / "microphone.wav")
     async with opened(platform.http_url, wav) as page:
         await page.get_by_role("button", name="Talk").click()
-        await page.locator(".you:not(.unsure)").get_by_text("seven times twelve").wait_for()
+        await page.locator(".you:not(.unsure)").get_by_text(SEVEN_TIMES_TWELVE).wait_for()
         await page.locator(".reply").get_by_text("84").wait_for()
         await does(page, "done")
         await until(page, f"{WAITED}.test(document.getElementById('turn-waited').textContent)")
