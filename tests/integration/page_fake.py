@@ -5,6 +5,7 @@ python -m tests.integration.page_fake PORT        serves the page with it
 
 import asyncio
 import contextlib
+import itertools
 import math
 import struct
 import sys
@@ -38,6 +39,7 @@ from services.gateway.web import Web
 
 RATE_HZ = 24000
 PIECE_MS = 200
+_NUMBERS = itertools.count()  # no turn of a server that comes back has the id of one before
 
 
 def tone(ms: int, hz: float = 330.0) -> bytes:
@@ -108,7 +110,7 @@ class Scripted:
         return self._frames % 100 == 25
 
     async def _turn(self, text: str, out: "asyncio.Queue[ConverseResponse]", *, spoken: bool) -> None:
-        turn_id = f"turn{len(self.turns):04d}"
+        turn_id = f"turn{next(_NUMBERS):04d}"
         modality = Modality.MODALITY_SPOKEN if spoken else Modality.MODALITY_TYPED
         at = clock.now_us()
         summary = TurnSummary(turn_id=turn_id, modality=modality, accepted_at_us=at, text=text, intent="scripted")
