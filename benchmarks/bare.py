@@ -110,9 +110,9 @@ def _without_snapshot(session: Any, turn: Any, event: Any) -> None:
 @contextmanager
 def random_ids() -> Iterator[None]:
     """Ids that derive from nothing, as cheap as they come. For the whole process."""
-    derived = ids.derived
-    ids.derived = lambda *parts: f"{random.getrandbits(128):032x}"
+    derived = ids._uuid5
+    ids._uuid5 = lambda name: f"{random.getrandbits(128):032x}"
     try:
         yield
     finally:
-        ids.derived = derived
+        ids._uuid5 = derived

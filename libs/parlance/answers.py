@@ -119,9 +119,27 @@ class Answers:
         answer = self._known.get(call.id) or self._begin(call, method, digest, begin)
         if answer.fact.request_digest != digest:
             raise Internal("this call id was used for another request")
-        async with aclosing(self._read(answer)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        loop = asyncio.get_running_loop()
+        answer.readers += 1
+        self._drop_timer(answer)
+        try:
+            i = 0
+            while True:
+                while i < len(answer.chunks):
+                    i += 1
+                    yield answer.chunks[i - 1]
+                if answer.ended:
+                    break
+                waiter = loop.create_future()
+                answer.waiters.append(waiter)
+                await waiter
+        finally:
+            answer.readers -= 1
+            if not answer.readers and not answer.ended:
+                answer.timer = loop.call_later(self._orphan_s, answer.stop)
+        await answer.on_record()
+        if (failure := _failure(answer.fact)) is not None:
+            raise failure
 
     async def cancel(self, call_id: str) -> bool:
         """Stops an answer. True: what there is of it is on record."""
@@ -188,29 +206,6 @@ class Answers:
             answer.published = self._publish(answer.header, answer.fact)
         except Exception as exc:
             logger.error("an answer of %s is not on record: %s", answer.fact.method, type(exc).__name__)
-
-    async def _read(self, answer: Answer) -> AsyncGenerator[Any, None]:
-        loop = asyncio.get_running_loop()
-        answer.readers += 1
-        self._drop_timer(answer)
-        try:
-            i = 0
-            while True:
-                while i < len(answer.chunks):
-                    i += 1
-                    yield answer.chunks[i - 1]
-                if answer.ended:
-                    break
-                waiter = loop.create_future()
-                answer.waiters.append(waiter)
-                await waiter
-        finally:
-            answer.readers -= 1
-            if not answer.readers and not answer.ended:
-                answer.timer = loop.call_later(self._orphan_s, answer.stop)
-        await answer.on_record()
-        if (failure := _failure(answer.fact)) is not None:
-            raise failure
 
     def _evict_later(self, answer: Answer) -> None:
         left = (answer.header.deadline_us - clock.now_us()) / 1e6 if answer.header.deadline_us else _UNDATED_S

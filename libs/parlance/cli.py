@@ -3,33 +3,38 @@
 
 import runpy
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from parlance import cli_show, cli_sound, config
-from parlance.cli_ask import Json, anywhere, console, errors, from_running, print_json, run_async
+from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
 from parlance.cli_more import dlq_app, import_app, replay_app
+from parlance.cli_routes import routes_app
 from parlance.cli_talk import NotRunning, Talk
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
-from parlance.v1.control_pb2 import RouteSet
-from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListRoutesRequest, ListTurnsRequest, SetRouteRequest
+from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
 from parlance.v1.reply_pb2 import Outcome
 
 app = typer.Typer(
     name="parlance",
-    help="A self-hosted voice assistant. Start it with 'parlance run', then talk to it.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 Stay = Annotated[
-    float, typer.Option("--stay", min=0, help="Keep listening this many seconds for what is said unasked.")
+    float,
+    typer.Option("--stay", min=0, metavar="SECONDS", help="Keep listening this long for what is said unasked."),
+]
+Aloud = Annotated[
+    bool | None,
+    typer.Option("--play/--no-play", help="Play the reply as it arrives; say does, but for --out and --json."),
 ]
 ToFile = Annotated[Path | None, typer.Option("--out", help="Write the reply's sound to this WAV file.")]
-routes_app = typer.Typer(help="Which provider answers for which stage.", invoke_without_command=True)
 app.add_typer(routes_app, name="routes")
 app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
@@ -46,6 +51,8 @@ def main() -> None:
         _fail(exc.message, 2)
     except ParlanceError as exc:
         _fail(exc.message or type(exc).__name__, 1)
+    except UnicodeEncodeError:
+        _fail("what was typed is no valid UTF-8 text", 2)
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except Exception as exc:
@@ -57,6 +64,21 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     errors.print(f"parlance: {message}", markup=False, soft_wrap=True)
     sys.exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"parlance {metadata.version('parlance-voice')}")
+        raise typer.Exit
+
+
+@app.callback()
+def parlance(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A self-hosted voice assistant. Start it with 'parlance run', then talk to it."""
 
 
 @app.command()
@@ -71,24 +93,26 @@ def say(
     file: Annotated[Path, typer.Argument(help="A WAV, FLAC or OGG file of any rate.")],
     out: ToFile = None,
     stay: Stay = 0,
+    play: Aloud = None,
     as_json: Json = False,
 ) -> None:
     """Speak a recording to the assistant and hear its answer."""
-    talk = _talk(as_json, stay, play=out is None and not as_json)
+    talk = _talk(as_json, stay, play=out is None and not as_json if play is None else play)
     talk.send_file(file)
     _finish(talk, stay, out, as_json)
 
 
 @app.command()
 def ask(
-    text: Annotated[str, typer.Argument(help="What you would have said.")],
+    text: Annotated[list[str], typer.Argument(help="What you would have said; quotes are not needed.")],
     out: ToFile = None,
     stay: Stay = 0,
+    play: Aloud = None,
     as_json: Json = False,
 ) -> None:
     """Type a question to the assistant."""
-    talk = _talk(as_json, stay, play=False)
-    talk.send_text(text)
+    talk = _talk(as_json, stay, play=bool(play))
+    talk.send_text(" ".join(text))
     _finish(talk, stay, out, as_json)
 
 
@@ -134,48 +158,6 @@ def turn(
         print_json(cli_show.waterfall_json(told))
     else:
         console.print(cli_show.waterfall(told))
-
-
-@routes_app.callback()
-def routes(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show the routes in force."""
-    if ctx.invoked_subcommand is None:
-        found = run_async(anywhere("ListRoutes", ListRoutesRequest())).routes
-        if as_json:
-            print_json([cli_show.route_json(r) for r in found])
-        else:
-            console.print(cli_show.routes_table(found))
-
-
-_EXAMPLES = {
-    "llm": "llm compatible:MODEL --set base_url=http://127.0.0.1:8000/v1",
-    "speech": "speech whisper:tiny.en",
-    "tts": "tts flite:rms",
-}
-
-
-@routes_app.command("set")
-def set_route(
-    stage: Annotated[str, typer.Argument(help="llm, speech or tts")],
-    target: Annotated[str, typer.Argument(help="provider:model, such as flite:rms")] = "",
-    setting: Annotated[list[str] | None, typer.Option("--set", help="name=value, such as base_url=http://...")] = None,
-) -> None:
-    """Let another provider answer, from the next clause on."""
-    if not target:
-        raise InvalidRequest(
-            f"say which provider answers, such as:\n  parlance routes set {_EXAMPLES.get(stage, 'tts flite:rms')}"
-        )
-    pairs = dict(_pair(s) for s in setting or [])
-    route = RouteSet(stage=stage, target=target, settings=pairs)
-    made = run_async(from_running("SetRoute", SetRouteRequest(route=route))).route
-    console.print(f"{made.stage} is now {made.target} ({made.version})", markup=False)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InvalidRequest(f"a setting is name=value, not '{text}'")
-    return name, value
 
 
 @app.command()

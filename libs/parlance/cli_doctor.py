@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parlance import models
+from parlance.cli_player import PROGRAMS
 from parlance.config import Config
 from parlance.errors import ParlanceError
 
@@ -33,6 +34,7 @@ async def examine(config: Config) -> list[Finding]:
         *await asyncio.to_thread(_models, config),
         await asyncio.to_thread(_journal, config),
         _program("flite", "the fallback voice; install the package 'flite'"),
+        _player(),
     ]
 
 
@@ -79,6 +81,12 @@ def _journal(config: Config) -> Finding:
     if said == "ok":
         return Finding("good", "journal", f"{config.journal}, {config.journal.stat().st_size // 2**20} MB, sound")
     return Finding("bad", "journal", f"{config.journal} is damaged ({said}); move it away, or restore your backup")
+
+
+def _player() -> Finding:
+    at = next((at for name in PROGRAMS if (at := shutil.which(name))), "")
+    needed = f"plays replies at the command line; install one of {', '.join(PROGRAMS)}"
+    return Finding("good" if at else "warn", "player", at or needed)
 
 
 def _program(name: str, use: str) -> Finding:

@@ -16,6 +16,8 @@ _BAR = 40
 _WIDE = 140
 # Characters of a question or a reply in the list of turns.
 _LISTED = 100
+# What a turn takes from its first word to its question, where it was really spoken and did not come as a file.
+_SPOKEN_US = 50_000
 _STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "refused": "red"}
 _SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow"}
 _console = Console(highlight=False)
@@ -30,8 +32,12 @@ def silent(who: str, text: str) -> None:
     return None
 
 
+def _local(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1e6, UTC).astimezone()
+
+
 def _when(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).astimezone().isoformat(timespec="milliseconds")
+    return _local(us).isoformat(timespec="milliseconds")
 
 
 def _state(summary: Any) -> str:
@@ -44,6 +50,7 @@ def turn_json(t: Any) -> dict[str, Any]:
         "outcome": name_of(Outcome.Name(t.outcome)),
         "reason": name_of(Reason.Name(t.reason)),
         "accepted_at": _when(t.accepted_at_us),
+        "asked_at": _when(t.asked_at_us) if t.asked_at_us else None,
         "session_id": t.session_id,
         "intent": t.intent,
         "text": t.text,
@@ -59,11 +66,22 @@ def turns_table(found: Sequence[Any]) -> Any:
         table.add_column(name, style=style, overflow="fold" if name in ("asked", "said") else "ellipsis")
     for t in found:
         state = _state(t)
-        when = datetime.fromtimestamp(t.accepted_at_us / 1e6, UTC).astimezone().strftime("%d %b %H:%M:%S")
         reason = name_of(Reason.Name(t.reason))
         ended = Text(state + (f" ({reason.replace('_', ' ')})" if reason else ""), style=_STYLES.get(state, ""))
-        table.add_row(t.turn_id[:8], when, ended, _begin(t.text), _begin(t.reply))
+        table.add_row(t.turn_id[:8], _since_when(t), ended, _begin(t.text), _begin(t.reply))
     return table
+
+
+def _spoken_us(t: Any) -> int:
+    """From the first word to the last one of a spoken turn; 0 where nobody had to wait for that."""
+    took = int(t.asked_at_us - t.accepted_at_us)
+    return took if took >= _SPOKEN_US else 0
+
+
+def _since_when(t: Any) -> str:
+    """When it was accepted; for a spoken turn also when it was asked, that is, when the person had spoken."""
+    accepted = f"{_local(t.accepted_at_us):%d %b %H:%M:%S}"
+    return accepted + (f"\nasked  {_local(t.asked_at_us):%H:%M:%S}" if _spoken_us(t) else "")
 
 
 def _begin(text: str) -> Text:
@@ -80,9 +98,13 @@ def waterfall(told: Any) -> Any:
         "  ",
         (state, _STYLES.get(state, "")),
         f"  {_when(t.accepted_at_us)}\n",
+        f"spoken for {took / 1e6:.1f} s, until {_when(t.asked_at_us)}\n" if (took := _spoken_us(t)) else "",
         f"asked: {t.text}\nsaid:  {t.reply}\n",
     )
     parts: list[Any] = [head, _steps(told.steps, wide=_console.width >= _WIDE)]
+    for step in told.steps:
+        if step.left_to:
+            parts.append(Text(f"left this device: {step.note} to {step.left_to}", style="yellow"))
     for call in told.calls:
         parts.append(Text(f"{call.action}: {name_of(Settlement.Name(call.settlement))}"))
     if told.HasField("error"):
@@ -133,6 +155,7 @@ def waterfall_json(told: Any) -> dict[str, Any]:
                 "event_id": s.event_id,
                 "caused_by": s.causation_id,
                 "note": s.note,
+                "left_to": s.left_to or None,
             }
             for s in told.steps
         ],

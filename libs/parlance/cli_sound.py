@@ -1,14 +1,9 @@
-"""The reply's sound at the command line: kept, written to a file, played. Loads numpy only where it must."""
+"""The reply's sound at the command line: kept, and written to a file. Loads numpy only where it must."""
 
-import asyncio
-import shutil
-import tempfile
 import wave
 from pathlib import Path
 
 from parlance.errors import InvalidRequest
-
-_PLAYERS = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
 
 
 def check(path: Path) -> None:
@@ -23,22 +18,19 @@ class Sound:
 
     def __init__(self) -> None:
         self.rate = 0
-        self._pcm, self._unplayed = bytearray(), bytearray()
+        self._pcm = bytearray()
 
     @property
     def seconds(self) -> float:
         return len(self._pcm) / (2 * self.rate) if self.rate else 0.0
 
-    def add(self, pcm: bytes, rate: int) -> None:
+    def add(self, pcm: bytes, rate: int) -> bytes:
+        """Keeps a piece; gives it at the rate of the first one."""
         self.rate = self.rate or rate
         if rate != self.rate:
             pcm = _resampled(pcm, rate, self.rate)
         self._pcm += pcm
-        self._unplayed += pcm
-
-    def silence(self) -> None:
-        """What was not played yet, will not be."""
-        self._unplayed.clear()
+        return pcm
 
     def save(self, path: Path) -> None:
         """Raises InvalidRequest where the place cannot be written."""
@@ -46,23 +38,6 @@ class Sound:
             _write(path, self._pcm, self.rate)
         except OSError as exc:
             raise InvalidRequest(f"{path} cannot be written: {exc.strerror}") from exc
-
-    async def play(self) -> None:
-        """What was not played yet, where there is a player."""
-        pcm, self._unplayed = self._unplayed, bytearray()
-        player = next((p for p in _PLAYERS if shutil.which(p[0])), None)
-        if player is None or not pcm:
-            return
-        with tempfile.TemporaryDirectory(prefix="parlance-") as folder:
-            path = Path(folder) / "reply.wav"
-            _write(path, pcm, self.rate)
-            quiet = asyncio.subprocess.DEVNULL
-            process = await asyncio.create_subprocess_exec(*player, str(path), stdout=quiet, stderr=quiet)
-            try:
-                await process.wait()
-            finally:
-                if process.returncode is None:
-                    process.kill()
 
 
 def _write(path: Path, pcm: bytes | bytearray, rate: int) -> None:

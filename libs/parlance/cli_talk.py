@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parlance.cli_player import Player
 from parlance.cli_sound import Sound
 from parlance.client import Client
 from parlance.errors import InvalidRequest, Unavailable, Unreachable, from_proto
@@ -50,7 +51,8 @@ class Talk:
     """One conversation with a running platform. `show` gets each line that a person wants to read."""
 
     def __init__(self, address: str, show: Any, *, stays: bool = False, play: bool = False) -> None:
-        self._address, self._show, self._stays, self._play = address, show, stays, play
+        self._address, self._show, self._stays = address, show, stays
+        self._player = Player() if play else None
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self.heard = Heard()
         self._ready = False
@@ -91,6 +93,8 @@ class Talk:
                 if isinstance(error, Unreachable) and not self._ready:
                     raise NotRunning(self._address) from None
                 raise error from None
+            finally:
+                await self._quiet()
             if self.heard.turn_id:
                 self.told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
         return self.heard
@@ -100,12 +104,20 @@ class Talk:
         try:
             await asyncio.wait([talking])
         except asyncio.CancelledError:
+            if self._player is not None:
+                self._player.stop()
             self._stay_s = 0.0
             self._put(ConverseRequest(interrupt=Interrupt()))
             if not self.heard.turn_id or self.heard.over:
                 self._put(None)
             await asyncio.wait([talking], timeout=_GOODBYE_S)
             raise
+
+    async def _quiet(self) -> None:
+        if self._player is not None:
+            await self._player.close()
+            if self._player.trouble:
+                self._show("note", self._player.trouble)
 
     async def _converse(self, client: Client, stay_s: float) -> None:
         loop, self._stay_s = asyncio.get_running_loop(), stay_s
@@ -135,6 +147,8 @@ class Talk:
             yield request
 
     async def _on(self, response: ConverseResponse) -> None:
+        if not self.heard.over:
+            self._limit.reschedule(asyncio.get_running_loop().time() + _ANSWER_S + self.heard.sound.seconds)
         kind = response.WhichOneof("message") or ""
         handle = getattr(self, f"_on_{kind}", None)
         if handle is not None:
@@ -157,10 +171,13 @@ class Talk:
         self._show("parlance" if asked else "unasked", clause.text)
 
     async def _on_audio(self, audio: Any) -> None:
-        self.heard.sound.add(audio.pcm, audio.sample_rate_hz)
+        pcm = self.heard.sound.add(audio.pcm, audio.sample_rate_hz)
+        if self._player is not None:
+            await self._player.feed(pcm, self.heard.sound.rate)
 
     async def _on_silence(self, silence: Any) -> None:
-        self.heard.sound.silence()
+        if self._player is not None:
+            self._player.cut()
         if silence.turn_id == self.heard.turn_id:
             self.heard.silenced = True
             self._cut_short()
@@ -186,9 +203,8 @@ class Talk:
         self._group.create_task(self._sounded(spoken))
 
     async def _sounded(self, spoken: Any) -> None:
-        if self._play:
-            await self.heard.sound.play()
-        self._put(ConverseRequest(played=Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)))
+        if self._player is None or await self._player.finish():
+            self._put(ConverseRequest(played=Played(turn_id=spoken.turn_id, ms=spoken.audio_ms, all=True)))
         if spoken.turn_id == self.heard.turn_id and not self.heard.over:
             self._is_over()
 

@@ -12,7 +12,8 @@ from parlance.bus import Bus
 from parlance.errors import DeadlineExceeded, ParlanceError
 from parlance.outgoing import follow, record_of
 from parlance.privacy import Sealing
-from parlance.stage import Item, Stage, Work
+from parlance.stage import Stage
+from parlance.stage_work import Item, Work
 from parlance.v1.turn_pb2 import StageFailed
 
 Handler = Callable[[Any], AsyncGenerator[Message, None]]

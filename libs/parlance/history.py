@@ -1,14 +1,17 @@
 """The past, read from the log: turns, newest first, and every step of one. Pure projections: nothing is stored."""
 
-from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from parlance.bus import Bus, Record
-from parlance.errors import InvalidRequest
+from parlance.egress import leaves
+from parlance.errors import InvalidRequest, ParlanceError
 from parlance.events import TOPICS, kind, parse, payload
+from parlance.history_search import SEARCHED, Found, around, find
 from parlance.outgoing import BEGAN
 from parlance.privacy import KeyDestroyed, Sealing
 from parlance.v1.gateway_service_pb2 import GetTurnResponse, Step, TurnSummary
@@ -26,7 +29,9 @@ _TOPICS = (
     "voice.v1",
     "state.v1",
 )
+# Turns that are kept in memory: the newest. Older ones are read again when somebody asks for them.
 _TURNS_KEPT = 500
+_SHORTEST_PREFIX = 4
 _LOOK_BACK = 20_000
 _BATCH = 1000
 
@@ -52,43 +57,65 @@ class History:
     def __init__(self, bus: Bus, sealing: Sealing) -> None:
         self._bus, self._sealing = bus, sealing
         self._next: dict[tuple[str, int], int] = {}
-        self._turns: OrderedDict[str, Past] = OrderedDict()
+        self._turns: dict[str, Past] = {}
 
     async def newest(self, limit: int) -> list[TurnSummary]:
         """The newest turns, newest first."""
         await self._catch_up()
-        pasts = sorted(self._turns.values(), key=lambda p: p.header.accepted_at_us, reverse=True)
+        pasts = sorted(self._turns.values(), key=_accepted, reverse=True)
         return [summary_of(p) for p in pasts[:limit]]
 
     async def past(self, turn_id: str) -> Past:
-        """One turn by its id or a prefix of it. Raises InvalidRequest where it names none or several."""
+        """One turn of all that the log still holds, by its id or a prefix of it. Raises InvalidRequest where that
+        names none or several."""
+        wanted = turn_id.strip().lower()
+        if len(wanted) < _SHORTEST_PREFIX:
+            raise InvalidRequest(f"'{turn_id}' is too short: give {_SHORTEST_PREFIX} or more characters of an id")
         await self._catch_up()
-        found = [t for t in self._turns if t.startswith(turn_id)] if len(turn_id) >= 4 else []
-        if len(found) != 1:
-            why = "names several turns; give more of it" if found else "names no turn here; see 'parlance turns'"
-            raise InvalidRequest(f"'{turn_id}' {why}")
-        return self._turns[found[0]]
+        if wanted in self._turns:
+            return self._turns[wanted]
+        older = await find(self._bus, wanted)
+        names = {t for t in self._turns if t.startswith(wanted)} | older.keys()
+        if len(names) > 1:
+            raise InvalidRequest(_ambiguous(wanted, names))
+        name = names.pop() if names else ""
+        past = self._turns.get(name) or (await self._gather(older[name]) if name else None)
+        if past is None:
+            days = TOPICS[SEARCHED].retention_ms // 86_400_000
+            raise InvalidRequest(f"'{turn_id}' names no turn of the last {days} days; see 'parlance turns'")
+        return past
 
     async def turn(self, turn_id: str) -> GetTurnResponse:
         return told(await self.past(turn_id))
 
     async def _catch_up(self) -> None:
+        # What was appended lazily before somebody asked is part of the answer; a disk that is full still can be read.
+        with suppress(ParlanceError):
+            await self._bus.flush()
         for topic in _TOPICS:
             for partition in range(TOPICS[topic].partitions):
                 await self._read(topic, partition)
-        while len(self._turns) > _TURNS_KEPT:
-            self._turns.pop(min(self._turns, key=lambda t: self._turns[t].header.accepted_at_us))
+        for past in sorted(self._turns.values(), key=_accepted)[:-_TURNS_KEPT]:
+            del self._turns[past.header.turn_id]
 
     async def _read(self, topic: str, partition: int) -> None:
         at = (topic, partition)
         start = max(self._next.get(at, 0), await self._bus.end(topic, partition) - _LOOK_BACK)
         while records := await self._bus.read(topic, partition, start, _BATCH):
             for record in records:
-                self._note(record)
+                self._note(record, self._turns)
             start = records[-1].offset + 1
         self._next[at] = start
 
-    def _note(self, record: Record) -> None:
+    async def _gather(self, found: Found) -> Past | None:
+        """A turn that is not in memory; None where it has just been deleted."""
+        turns: dict[str, Past] = {}
+        async with aclosing(around(self._bus, _TOPICS, found)) as records:
+            async for record in records:
+                self._note(record, turns)
+        return turns.get(found.turn_id)
+
+    def _note(self, record: Record, turns: dict[str, Past]) -> None:
         try:
             event = parse(record.topic, record.value)
             self._sealing.open(event)
@@ -99,14 +126,23 @@ class History:
         header = event.header
         if not header.turn_id or header.run or not kind(event):
             return
-        past = self._turns.get(header.turn_id)
+        past = turns.get(header.turn_id)
         if past is None:
-            past = self._turns[header.turn_id] = Past(header)
+            past = turns[header.turn_id] = Past(header)
         if header.event_id in past.ids:
             return
         past.ids.add(header.event_id)
         began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
         past.seen.append(Seen(record.topic, event, began, record.ts_us))
+
+
+def _accepted(past: Past) -> int:
+    return past.header.accepted_at_us
+
+
+def _ambiguous(prefix: str, names: Iterable[str]) -> str:
+    some = ", ".join(name[: len(prefix) + 8] for name in sorted(names)[:3])
+    return f"'{prefix}' names several turns ({some}, ...); give more of it"
 
 
 def _bodies(past: Past, name: str) -> list[Any]:
@@ -119,6 +155,7 @@ def summary_of(past: Past) -> TurnSummary:
         session_id=past.header.session_id,
         modality=past.header.modality,
         accepted_at_us=past.header.accepted_at_us,
+        asked_at_us=max((s.event.header.asked_at_us for s in past.seen), default=0),
     )
     texts = [b.text for name in ("accepted", "final", "recognized") for b in _bodies(past, name) if b.text]
     made.text = texts[-1] if texts else ""
@@ -155,6 +192,7 @@ def _step(seen: Seen, base: int) -> Step:
     began = getattr(facts, "began_at_us", 0) or seen.began_us
     if kind(seen.event) == "final" and header.asked_at_us:
         began = header.asked_at_us
+    destination = getattr(body, "destination", "")
     return Step(
         name=TOPICS[seen.topic].producer,
         event=type(body).__name__,
@@ -165,6 +203,7 @@ def _step(seen: Seen, base: int) -> Step:
         event_id=header.event_id,
         causation_id=header.causation_id,
         note=_note_of(body),
+        left_to=destination if leaves(destination) else "",
     )
 
 
@@ -178,10 +217,15 @@ def _note_of(body: Any) -> str:
         "EffectRecorded": lambda: f"{body.action} {_words(Settlement.Name(body.settlement))}",
         "ClauseSpoken": lambda: f"{body.audio_ms} ms of sound",
         "ReplyHeard": lambda: f"{body.heard.ms} ms of sound heard",
+        "EgressRecorded": lambda: ", ".join(body.data_classes) + _stayed(body.destination),
         "UsageRecorded": lambda: f"{body.input_tokens} + {body.output_tokens} tokens",
     }
     note = notes.get(type(body).__name__)
     return note() if note else ""
+
+
+def _stayed(destination: str) -> str:
+    return "" if leaves(destination) else f" to {destination} on this device"
 
 
 def _words(*names: str) -> str:

@@ -7,32 +7,47 @@ import hashlib
 import uuid
 from collections.abc import Callable
 
+from parlance.randomness import Random
+
 _NAMESPACE = uuid.UUID("6d0b7f2e-5a0c-5f5e-9d0e-2f6a7c1b9a11").bytes
-_random: Callable[[], str] = lambda: str(uuid.uuid4())  # noqa: E731 - replaced whole by `use`
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_bits = Random(16)
 
 
 def derived(*parts: object) -> str:
     """The UUIDv5 of the parts, joined by "/"."""
-    digest = bytearray(hashlib.sha1(_NAMESPACE + "/".join(map(str, parts)).encode()).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return _uuid5("/".join(map(str, parts)))
 
 
 def event_id(run: str, cause: str, kind: str, n: int = 0) -> str:
     """The id of the n-th event of this kind that `cause` led to."""
-    return derived(run, cause, kind, n)
+    return _uuid5(f"{run}/{cause}/{kind}/{n}")
 
 
 def terminal_id(run: str, turn_id: str) -> str:
     """The id of a turn's end: from run and turn alone, so that whoever comes second is a duplicate."""
-    return derived(run, turn_id, "terminal")
+    return _uuid5(f"{run}/{turn_id}/terminal")
 
 
 def call_id(cause: str, method: str, n: int) -> str:
     """The id of the n-th call of `method` ("Llm.Answer") in handling the event `cause`."""
-    return derived(cause, method, n)
+    return _uuid5(f"{cause}/{method}/{n}")
+
+
+def _uuid5(name: str) -> str:
+    return _written(hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest(), "5")
+
+
+def _written(h: str, version: str) -> str:
+    """At least 32 hexadecimal digits as a UUID."""
+    return f"{h[:8]}-{h[8:12]}-{version}{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
+
+
+def _uuid4() -> str:
+    return _written(_bits.take().hex(), "4")
+
+
+_random: Callable[[], str] = _uuid4
 
 
 def new() -> str:
@@ -43,4 +58,4 @@ def new() -> str:
 def use(source: Callable[[], str] | None) -> None:
     """Take fresh ids from `source` (a simulation's seeded one); None: random again."""
     global _random
-    _random = source or (lambda: str(uuid.uuid4()))
+    _random = source or _uuid4

@@ -58,7 +58,9 @@ class ThreadDriver:
     def put(self, job: Job) -> None:
         self._jobs.append(job)
         if not self._awake:
-            self._wake()
+            # Once the loop has done what it has at hand: earlier, the two would only fight for the interpreter.
+            self._awake = True
+            self._loop.call_soon(self._signal.put, None)
 
     def put_lazy(self, job: Job) -> None:
         self._jobs.append(job)

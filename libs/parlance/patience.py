@@ -18,14 +18,17 @@ class Patience:
         self._waiting: asyncio.Task[object] | None = None
         self._over = False
 
-    async def next(self, pieces: AsyncGenerator[T, None], seconds: float) -> T:
-        """The next piece. Raises TimeoutError where none comes within `seconds`, StopAsyncIteration at the end."""
+    async def next(self, pieces: AsyncGenerator[T, None], seconds: float) -> T | None:
+        """The next piece; None after the last one. Raises TimeoutError where none comes within `seconds`."""
         self._until = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._until:
             self._arm()
-        task = self._waiting = asyncio.current_task()
+        task = self._waiting = asyncio.current_task(self._loop)
+        piece: T | None = None
         try:
-            piece = await anext(pieces)
+            piece = await pieces.__anext__()
+        except StopAsyncIteration:
+            pass
         except asyncio.CancelledError:
             if task is None or not self._over or task.uncancel() > 0:
                 raise

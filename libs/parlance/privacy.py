@@ -8,7 +8,7 @@ import base64
 import json
 import os
 import threading
-from collections import deque
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from google.protobuf.message import Message
 
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import payload, to_bytes, topic_of
+from parlance.randomness import Random
 from parlance.v1 import options_pb2
 
 _NONCE_BYTES = 12
-_NONCES_DRAWN = 256
 
 
 class KeyDestroyed(ParlanceError):
@@ -91,35 +91,23 @@ class Keys:
         os.replace(part, self._path)
 
 
-class Nonces:
-    """Random nonces, each given once. The system is asked for many at a time: asking lets go of the interpreter, and
-    getting it back from the journal's thread takes ten times as long as encrypting does."""
-
-    def __init__(self) -> None:
-        self._drawn: deque[bytes] = deque()
-        os.register_at_fork(after_in_child=self._drawn.clear)
-
-    def take(self) -> bytes:
-        """Any thread may ask."""
-        while True:
-            try:
-                return self._drawn.popleft()
-            except IndexError:
-                block = os.urandom(_NONCE_BYTES * _NONCES_DRAWN)
-                self._drawn.extend(block[at : at + _NONCE_BYTES] for at in range(0, len(block), _NONCE_BYTES))
+_nonces = Random(_NONCE_BYTES)
 
 
-_nonces = Nonces()
-_PERSONAL: dict[type[Message], tuple[str, ...]] = {}
-
-
-def personal_fields(cls: type[Message]) -> tuple[str, ...]:
+@cache
+def personal_fields(cls: Any) -> tuple[str, ...]:
     """The fields of a payload that are marked personal."""
-    found = _PERSONAL.get(cls)
-    if found is None:
-        marked = (f for f in cls.DESCRIPTOR.fields if f.GetOptions().Extensions[options_pb2.personal])
-        found = _PERSONAL[cls] = tuple(f.name for f in marked)
-    return found
+    return tuple(f.name for f in cls.DESCRIPTOR.fields if f.GetOptions().Extensions[options_pb2.personal])
+
+
+@cache
+def _other_fields(cls: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in cls.DESCRIPTOR.fields if f.name not in personal_fields(cls))
+
+
+@cache
+def _sealable(cls: Any) -> bool:
+    return "sealed" in cls.DESCRIPTOR.fields_by_name
 
 
 class Sealing:
@@ -131,42 +119,33 @@ class Sealing:
     def seal(self, event: Any) -> bytes:
         """The event's bytes (deterministic but for the sealed part), personal fields encrypted."""
         body = payload(event)
-        kept = type(body)()
-        found = False
-        for name in personal_fields(type(body)):
-            value = getattr(body, name)
-            if not value:
-                continue
-            if isinstance(value, (str, bytes)):
-                setattr(kept, name, value)
-                found = True
-            elif not isinstance(value, Message):
-                getattr(kept, name).extend(value)
-                found = True
-            elif body.HasField(name):
-                getattr(kept, name).CopyFrom(value)
-                found = True
-        if not found:
+        cls: Any = type(body)
+        if not personal_fields(cls):
             return to_bytes(event)
-        return self._sealed(event, body, kept)
+        kept = cls()
+        kept.CopyFrom(body)
+        for name in _other_fields(cls):
+            kept.ClearField(name)
+        personal = to_bytes(kept)
+        return self._sealed(event, cls, personal) if personal else to_bytes(event)
 
-    def _sealed(self, event: Any, body: Message, kept: Message) -> bytes:
+    def _sealed(self, event: Any, cls: Any, personal: bytes) -> bytes:
         topic = topic_of(type(event)).name
         user = event.header.user_id
         key_id, cipher = self._keys.cipher(user, create=True)
-        nonce = _nonces.take()
         copy = type(event)()
         copy.CopyFrom(event)
-        inner = payload(copy)
-        for name in personal_fields(type(body)):
-            inner.ClearField(name)
-        copy.sealed.key_id, copy.sealed.topic, copy.sealed.nonce = key_id, topic, nonce
-        copy.sealed.ciphertext = cipher.encrypt(nonce, to_bytes(kept), _associated(user, topic, body))
+        body, sealed = payload(copy), copy.sealed
+        for name in personal_fields(cls):
+            body.ClearField(name)
+        sealed.key_id, sealed.topic, sealed.nonce = key_id, topic, _nonces.take()
+        sealed.ciphertext = cipher.encrypt(sealed.nonce, personal, _associated(user, topic, body))
         return to_bytes(copy)
 
     def open(self, event: Any) -> Any:
         """The event with its personal fields in place; the same object. Raises KeyDestroyed."""
-        if "sealed" not in type(event).DESCRIPTOR.fields_by_name or not event.HasField("sealed"):
+        cls: Any = type(event)
+        if not _sealable(cls) or not event.HasField("sealed"):
             return event
         body, sealed, user = payload(event), event.sealed, event.header.user_id
         key_id, cipher = self._keys.cipher(user, create=False)

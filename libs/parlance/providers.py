@@ -4,6 +4,7 @@ A stage's `providers/__init__.py` holds a dict name -> "module:Class". A strange
 an entry point in the group "parlance.<stage>"; ours have no privileges.
 """
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -31,7 +32,9 @@ def load(stage: str, own: Mapping[str, str], target: str, **settings: Any) -> An
     name, model = split(target)
     where = known(stage, own)
     if name not in where:
-        raise InvalidRequest(f"unknown {stage} provider '{name}'; known: {', '.join(sorted(where))}")
+        near = difflib.get_close_matches(name.lower(), where, 1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise InvalidRequest(f"unknown {stage} provider '{name}'{hint}; known: {', '.join(sorted(where))}")
     module, _, cls = where[name].partition(":")
     try:
         made = getattr(importlib.import_module(module), cls)

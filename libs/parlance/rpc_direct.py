@@ -102,7 +102,7 @@ class _Reading:
             self._expire()
         if self._reason is not None:
             raise self._reason
-        task = self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task(self._loop)
         assert task is not None, "calls are read inside a task"
         before = task.cancelling()
         message: Message | None = None

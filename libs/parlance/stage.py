@@ -6,21 +6,21 @@ a deadline), `cuts(running, new)` says so: the running work is cancelled, its en
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from parlance import clock, log
 from parlance.bus import Bus, Record, Subscription
-from parlance.cut import Cut
 from parlance.deadletters import dead_letter
 from parlance.errors import ParlanceError, as_error
 from parlance.events import parse
 from parlance.log import logger
 from parlance.offsets import Offsets
 from parlance.privacy import KeyDestroyed, Sealing
+from parlance.stage_work import Item, Lane, Work
 from parlance.store import Conflict
 from parlance.v1.dead_pb2 import DeadLetter
 
@@ -28,47 +28,6 @@ _KNOWN_IDS = 20_000
 _BACKOFF_S = 0.05
 # How often an owner tries again, whose row an owner from before it has just saved.
 _CONFLICTS = 8
-
-
-@dataclass(slots=True)
-class Item:
-    """An event on its way through a stage. Internal ones (a deadline) have no record."""
-
-    session: str
-    event: Any
-    record: Record | None = None
-    arrived_us: int = 0
-    sealed: bool = True
-    # The ownership of the partition that it came in: a commit carries it.
-    ownership: int = 0
-    # What may cut its work.
-    cut: Cut = field(default_factory=Cut)
-
-
-@dataclass(slots=True)
-class Work:
-    """What makes a stage this stage."""
-
-    process: Callable[[Item], Awaitable[None]]
-    # After the last attempt: how the turn learns of it.
-    failed: Callable[[Item, ParlanceError], Awaitable[None]]
-    cuts: Callable[[Item, Item], bool] = lambda running, new: False
-    # Told of an item that must wait for running work of its session.
-    held_up: Callable[[Item], None] = lambda item: None
-    # Called once all that was in the log at the start has been handled.
-    caught_up: Callable[[], Awaitable[None]] | None = None
-    attempts: int = 3
-    # More than this many events in flight pause the subscription.
-    max_in_flight: int = 512
-
-
-@dataclass(slots=True)
-class Lane:
-    """One session: one item at a time."""
-
-    queue: list[Item] = field(default_factory=list)
-    running: Item | None = None
-    active: bool = False
 
 
 class Stage:
@@ -98,6 +57,7 @@ class Stage:
                     ready.set()
                 await asyncio.Event().wait()
             finally:
+                self._group = None
                 await self._subscription.stop()
 
     async def drain(self, grace_s: float) -> None:
@@ -180,14 +140,32 @@ class Stage:
                     item.cut.cut()
                 keep = await self._handle(item)
                 lane.running = None
-                self._in_flight -= 1
-                if item.record is not None and keep:
-                    self._done(item.record, item.ownership)
+                if item.durable is None:
+                    self._finish(item, keep)
+                else:
+                    item.durable.add_done_callback(partial(self._settled, item))
         finally:
             lane.running, lane.active = None, False
             if not lane.queue:
                 self._lanes.pop(session, None)
             self._relax()
+
+    def _settled(self, item: Item, durable: "asyncio.Future[Any]") -> None:
+        item.durable = None
+        if durable.cancelled():
+            self._finish(item, keep=False)
+        elif (exc := durable.exception()) is None:
+            self._finish(item, keep=True)
+        else:
+            item.refusal = exc
+            self._in_flight -= 1
+            self._enqueue(item, front=True)
+        self._relax()
+
+    def _finish(self, item: Item, keep: bool) -> None:
+        self._in_flight -= 1
+        if item.record is not None and keep:
+            self._done(item.record, item.ownership)
 
     def _relax(self) -> None:
         if self._in_flight <= 0:
@@ -198,29 +176,35 @@ class Stage:
 
     async def _handle(self, item: Item) -> bool:
         """True: done, its offset may be committed."""
-        failed = conflicts = 0
         while True:
             try:
-                if item.sealed:
-                    self._sealing.open(item.event)
-                    item.sealed = False
-                await item.cut.run(self._work.process(item))
+                await self._process(item)
                 return True
             except KeyDestroyed:
                 return True
             except Conflict:
-                conflicts += 1
-                if conflicts > _CONFLICTS or not self._still_owns(item):
+                item.conflicts += 1
+                if item.conflicts > _CONFLICTS or not self._still_owns(item):
                     self._leave(item)
                     return False
             except Exception as exc:
-                failed += 1
+                item.failed += 1
                 error = as_error(exc)
-                log.failed(f"{self.name}: attempt {failed}", exc)
-                if failed == self._work.attempts:
-                    await self._give_up(item, error, failed)
+                log.failed(f"{self.name}: attempt {item.failed}", exc)
+                if item.failed == self._work.attempts:
+                    await self._give_up(item, error, item.failed)
                     return True
-            await asyncio.sleep(_BACKOFF_S * 2 ** (failed + conflicts))
+            item.durable = None
+            await asyncio.sleep(_BACKOFF_S * 2 ** (item.failed + item.conflicts))
+
+    async def _process(self, item: Item) -> None:
+        if item.refusal is not None:
+            refusal, item.refusal = item.refusal, None
+            raise refusal
+        if item.sealed:
+            self._sealing.open(item.event)
+            item.sealed = False
+        await item.cut.run(self._work.process(item))
 
     def _leave(self, item: Item) -> None:
         """To the owner that has replaced this one."""

@@ -19,14 +19,18 @@ class Conflict(ParlanceError):
 
 
 class Store(Protocol):
+    """One owner's hold on the rows: two owners of a session each have a Store of their own."""
+
     async def load(self, stage: str, session: str) -> tuple[int, bytes | None]:
-        """(version, row); (0, None) where there is none."""
+        """(version, row); (0, None) where there is none. After a Conflict, this makes the row savable again."""
 
     def save(  # noqa: PLR0913 - a row's whole address, its content and what it caused
         self, stage: str, session: str, version: int, row: bytes | None, due_us: int | None, outbox: Sequence[Out] = ()
     ) -> "asyncio.Future[int]":
         """Replaces version `version` by `version + 1` and appends the outbox, in one transaction, in call order
         with the bus's appends. The future gives the new version, or raises Conflict (and appends nothing).
+        After a Conflict every save of this row raises it until the row is loaded again: what was in line behind the
+        refused save builds on it, also where its version happens to be the one that the other owner has made.
         `due_us`: when this session wants to be looked at again (deadlines); None: never."""
 
     async def due(self, stage: str) -> list[str]:

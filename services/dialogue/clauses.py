@@ -7,6 +7,8 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*\s+|\n+")
 _COMMA = re.compile(r"[,;:—]\s+")
 # Words on their own: "test." and "no." end a sentence.
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|e\.g|i\.e|vs|approx)\.$", re.I)
+# Longer than the longest of them, so that what stands before it is seen too.
+_LOOK_BACK = 12
 _FIRST_MIN = 24
 _MAX = 240
 
@@ -34,7 +36,8 @@ class Clauses:
 
     def _boundary(self) -> int | None:
         for match in _SENTENCE.finditer(self._text):
-            if not _ABBREVIATION.search(self._text, 0, match.start() + 1):
+            end = match.start() + 1
+            if not _ABBREVIATION.search(self._text[max(0, end - _LOOK_BACK) : end]):
                 return match.end()
         if not self._said and (comma := _COMMA.search(self._text, _FIRST_MIN)):
             return comma.end()

@@ -6,7 +6,9 @@ from parlance import clock
 from parlance.bus import topic_name
 from parlance.errors import ParlanceError, from_code, from_proto
 from parlance.events import cuts_turn, opens_turn, payload
-from parlance.stage import Item, Stage, Work
+from parlance.outgoing import record_of
+from parlance.stage import Stage
+from parlance.stage_work import Item, Work
 from parlance.v1.effect_pb2 import EffectEvent, TimerFired
 from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized
 from parlance.v1.reply_pb2 import Outcome, Reason
@@ -25,7 +27,7 @@ from services.dialogue.running import Running
 from services.dialogue.sessions import STAGE, Session, Sessions
 from services.dialogue.timers import Due, Timers
 from services.dialogue.turns import Turns
-from services.dialogue.unasked import Unasked
+from services.dialogue.unasked import Unasked, roll_calls
 
 TOPICS = (topic_name(SessionEvent), topic_name(IntentEvent), topic_name(EffectEvent))
 
@@ -63,7 +65,7 @@ class Dialogue:
             handle = self._on.get(type(payload(item.event)))
             if handle is not None:
                 await handle(session, item.event)
-        await session.saved()
+        item.durable = session.saving
         self._go_on(session)
 
     def _cuts(self, running: Item, new: Item) -> bool:
@@ -93,13 +95,14 @@ class Dialogue:
                 self._timers.at(session_id, turn.header.turn_id, turn.header.deadline_us)
             self.stage.inject(Item(session_id, Due("none"), sealed=False))
         self._unasked.attached.clear()
+        self._parts.bus.append([record_of(event, self._parts.sealing.seal) for event in roll_calls()])
         self._timers.arm()
 
     async def _accepted(self, session: Session, event: Any) -> None:
         turn = await self._turns.open(session, event.header)
         if turn is not None:
             turn.user_text = turn.user_text or event.accepted.text
-            self._sessions.save(session)
+            self._sessions.save_soon(session)
 
     async def _interrupted(self, session: Session, event: Any) -> None:
         turn = await self._turns.open(session, event.header)
@@ -109,8 +112,8 @@ class Dialogue:
     async def _heard(self, session: Session, event: Any) -> None:
         heard = event.heard.heard
         # A turn that is not known to have ended: the save tells whether another owner has ended it.
-        if rows.apply_heard(session.row, heard) or not rows.is_ended(session.row, heard.turn_id):
-            self._sessions.save(session)
+        if rows.note_heard(session.row, heard) or not rows.is_ended(session.row, heard.turn_id):
+            self._sessions.save_soon(session)
 
     async def _attached(self, session: Session, event: Any) -> None:
         self._unasked.attached.setdefault(session.id, set()).add(event.header.device_id)

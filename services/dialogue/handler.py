@@ -8,10 +8,10 @@ from parlance.v1.actions_service_pb2 import RunRequest
 from parlance.v1.context_service_pb2 import LookupRequest
 from parlance.v1.effect_pb2 import TimerFired
 from parlance.v1.intent_pb2 import IntentRecognized
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
+from parlance.v1.llm_service_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER, AnswerRequest
 from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause, Settlement, TurnCompleted
 from parlance.v1.state_pb2 import SessionSnapshot
-from parlance.v1.turn_pb2 import Label
+from parlance.v1.turn_pb2 import LABEL_PERSONAL
 from services.dialogue.clauses import Clauses
 from services.dialogue.wording import fired, own_words
 
@@ -81,7 +81,7 @@ async def _look_up(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> Asyn
 
 
 async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
-    request = AnswerRequest(messages=_messages(event.text, turn.state), label=Label.LABEL_PERSONAL)
+    request = _request(event.text, turn.state)
     provider, version, splitter = "", "", Clauses()
     async for part in turn.ask.llm.Answer(request):
         if part.HasField("began"):
@@ -93,10 +93,14 @@ async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGe
     yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
 
 
-def _messages(text: str, state: SessionSnapshot) -> list[ChatMessage]:
-    made = [ChatMessage(role=Role.ROLE_SYSTEM, text=SYSTEM)]
+def _request(text: str, state: SessionSnapshot) -> AnswerRequest:
+    """The question, after what both sides have said before."""
+    made = AnswerRequest(label=LABEL_PERSONAL)
+    add = made.messages.add
+    add(role=ROLE_SYSTEM, text=SYSTEM)
     for exchange in state.conversation:
-        made.append(ChatMessage(role=Role.ROLE_USER, text=exchange.user_text))
-        if exchange.reply_text:
-            made.append(ChatMessage(role=Role.ROLE_ASSISTANT, text=exchange.reply_text))
-    return [*made, ChatMessage(role=Role.ROLE_USER, text=text)]
+        add(role=ROLE_USER, text=exchange.user_text)
+        if words := exchange.reply_text:
+            add(role=ROLE_ASSISTANT, text=words)
+    add(role=ROLE_USER, text=text)
+    return made

@@ -10,6 +10,7 @@ from parlance.v1.turn_pb2 import Header, Heard
 
 _REMEMBERED = 8
 _ENDED_KEPT = 24
+_HEARD_KEPT = 8
 
 
 def find_open(row: SessionRow, turn_id: str) -> OpenTurn | None:
@@ -66,6 +67,8 @@ def end(row: SessionRow, turn: OpenTurn, clauses: Iterable[str], completed: Turn
             Exchange(turn_id=turn.header.turn_id, user_text=turn.user_text, reply_text=" ".join(said))
         )
     drop_waiting(row, turn.header.turn_id)
+    if row.heard:
+        _apply_kept(row, turn.header.turn_id)
     row.open.remove(turn)
     del row.conversation[:-_REMEMBERED]
     del row.ended[:-_ENDED_KEPT]
@@ -84,10 +87,40 @@ def drop_waiting(row: SessionRow, turn_id: str) -> None:
         row.waiting.extend(kept)
 
 
+def note_heard(row: SessionRow, heard: Heard) -> bool:
+    """What was heard of a turn: applied where it has ended, kept until its end where it has not. There is no order
+    across topics, so it may be told first. False: the row knows it already."""
+    ended = _find_ended(row, heard.turn_id)
+    if ended is not None:
+        return _apply(row, ended, heard)
+    if all(kept.turn_id != heard.turn_id for kept in row.heard):
+        row.heard.append(heard)
+        del row.heard[:-_HEARD_KEPT]
+        return True
+    return False
+
+
+def _apply_kept(row: SessionRow, turn_id: str) -> None:
+    for heard in row.heard:
+        if heard.turn_id == turn_id:
+            apply_heard(row, heard)
+            row.heard.remove(heard)
+            return
+
+
 def apply_heard(row: SessionRow, heard: Heard) -> bool:
     """The conversation remembers only what was heard: whole clauses, and of the next one its first `chars`."""
-    ended = next((t for t in row.ended if t.turn_id == heard.turn_id), None)
-    if ended is None or not ended.sounding:
+    ended = _find_ended(row, heard.turn_id)
+    return ended is not None and _apply(row, ended, heard)
+
+
+def _find_ended(row: SessionRow, turn_id: str) -> EndedTurn | None:
+    """Newest first: what is told to be heard is mostly the last one."""
+    return next((t for t in reversed(row.ended) if t.turn_id == turn_id), None)
+
+
+def _apply(row: SessionRow, ended: EndedTurn, heard: Heard) -> bool:
+    if not ended.sounding:
         return False
     ended.sounding = False
     words = list(ended.clauses[: heard.clauses])

@@ -14,12 +14,12 @@ from parlance.outgoing import follow, record_of
 from parlance.rpc import Call
 from parlance.store import Conflict
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
-from parlance.v1.state_pb2 import OpenTurn, PlannedCall, StateEvent
+from parlance.v1.state_pb2 import OpenTurn, PlannedCall
 from services.dialogue import rows
 from services.dialogue.handling import Handling
 from services.dialogue.parts import Parts
 from services.dialogue.sessions import Session, Sessions
-from services.dialogue.terminal import failure_of
+from services.dialogue.terminal import failure_of, snapshot_id
 from services.dialogue.turns import Turns
 
 
@@ -51,9 +51,7 @@ class Running:
         if turn.snapshot_id:
             return
         turn.snapshot.CopyFrom(rows.snapshot_of(session.row))
-        state = follow(StateEvent, event.header, turn.snapshot)
-        turn.snapshot_id = state.header.event_id
-        session.outbox.append(record_of(state, self._parts.sealing.seal))
+        turn.snapshot_id = snapshot_id(turn, event.header.event_id)
 
     def _handling(self, session: Session, turn: OpenTurn, event: Any) -> Handling:
         loop = asyncio.get_running_loop()

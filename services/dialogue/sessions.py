@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from parlance.bus import Out
 from parlance.cut import Cut
@@ -17,6 +18,8 @@ STAGE = "dialogue"
 _CACHED = 4096
 # Saves after which a row is made anew.
 _WORN = 128
+# How long a change that nothing follows from may wait for the next one.
+_SOON_S = 0.01
 
 
 @dataclass(slots=True)
@@ -27,8 +30,6 @@ class Session:
     user: str
     version: int
     row: SessionRow
-    # Events to append together with the next save.
-    outbox: list[Out] = field(default_factory=list)
     # What may cut the event that is handled now.
     cut: Cut = field(default_factory=Cut)
     # The newest save, and whether one has failed: then the row here is not what is stored.
@@ -36,6 +37,9 @@ class Session:
     lost: bool = False
     # The version at which `row` was made.
     made_at: int = 0
+    # A save that waits for company, and what makes it when none comes.
+    soon: "asyncio.Future[int] | None" = None
+    timer: asyncio.TimerHandle | None = None
 
     def renew(self) -> None:
         """A message's memory is let go as a whole, so a row that has seen many turns holds all of them. Does nothing
@@ -82,12 +86,35 @@ class Sessions:
         due = min((t.header.deadline_us for t in session.row.open), default=None)
         if due is None and session.row.waiting:
             due = 0
-        outs = [*session.outbox, *outbox]
-        made = session.saving = self._store.save(STAGE, session.id, session.version, blob, due, outs)
-        session.outbox.clear()
+        made = session.saving = self._store.save(STAGE, session.id, session.version, blob, due, outbox)
         session.version += 1
         made.add_done_callback(lambda done: self._saved(session, done))
+        if session.soon is not None:
+            made.add_done_callback(partial(_same_end, session.soon))
+            self._drop_timer(session)
         return made
+
+    def save_soon(self, session: Session) -> None:
+        """Saves the row together with its next change, or after 10 ms."""
+        if session.soon is None:
+            loop = asyncio.get_running_loop()
+            session.saving = session.soon = loop.create_future()
+            session.timer = loop.call_later(_SOON_S, self._save_now, session)
+
+    def _save_now(self, session: Session) -> None:
+        soon = session.soon
+        try:
+            self.save(session)
+        except Exception as exc:
+            self._drop_timer(session)
+            if soon is not None and not soon.done():
+                soon.set_exception(exc)
+
+    @staticmethod
+    def _drop_timer(session: Session) -> None:
+        if session.timer is not None:
+            session.timer.cancel()
+        session.soon = session.timer = None
 
     async def due(self) -> list[str]:
         return await self._store.due(STAGE)
@@ -118,7 +145,22 @@ class Sessions:
 
     def _evict(self) -> None:
         while len(self._cache) > _CACHED:
-            oldest = next((s for s in self._cache.values() if not s.row.open and not s.row.waiting), None)
+            oldest = next((s for s in self._cache.values() if _at_rest(s)), None)
             if oldest is None:
                 return
             del self._cache[oldest.id]
+
+
+def _at_rest(session: Session) -> bool:
+    return not session.row.open and not session.row.waiting and session.soon is None
+
+
+def _same_end(waiting: "asyncio.Future[int]", done: "asyncio.Future[int]") -> None:
+    if waiting.done():
+        return
+    if done.cancelled():
+        waiting.cancel()
+    elif (exc := done.exception()) is not None:
+        waiting.set_exception(exc)
+    else:
+        waiting.set_result(done.result())

@@ -7,7 +7,7 @@ from parlance import ids
 from parlance.errors import ParlanceError
 from parlance.events import wrap
 from parlance.v1.reply_pb2 import Outcome, Reason, ReplyEvent, SettledCall, TurnCompleted
-from parlance.v1.state_pb2 import OpenTurn
+from parlance.v1.state_pb2 import OpenTurn, SessionSnapshot, StateEvent
 from parlance.v1.turn_pb2 import Header
 from services.dialogue.handling import Handling, inputs_of
 from services.dialogue.wording import closing
@@ -46,6 +46,19 @@ def terminal_event(turn: OpenTurn, completed: TurnCompleted) -> Any:
     header.causation_id = turn.event_ids[-1] if turn.event_ids else ""
     header.event_id = ids.terminal_id(header.run, header.turn_id)
     return wrap(ReplyEvent, header, completed)
+
+
+def snapshot_id(turn: OpenTurn, cause: str) -> str:
+    """The id of the snapshot of a turn whose handler begins with the event `cause`."""
+    return ids.event_id(turn.header.run, cause, SessionSnapshot.DESCRIPTOR.name)
+
+
+def state_event(turn: OpenTurn) -> StateEvent:
+    """What the turn's handler began with. Until the turn ends its row has it; nobody else asks for it before."""
+    event: StateEvent = wrap(StateEvent, turn.header, turn.snapshot)
+    event.header.event_id = turn.snapshot_id
+    event.header.causation_id = next((e for e in turn.event_ids if snapshot_id(turn, e) == turn.snapshot_id), "")
+    return event
 
 
 def failure_of(handling: Handling, error: ParlanceError) -> Why:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from parlance import clock
-from parlance.stage import Item
+from parlance.stage_work import Item
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from services.dialogue.ending import cancel_asks, settle
 from services.dialogue.handling import Handling
 from services.dialogue.parts import Parts
 from services.dialogue.sessions import Session, Sessions
-from services.dialogue.terminal import Why, from_handler, from_outside, terminal_event
+from services.dialogue.terminal import Why, from_handler, from_outside, state_event, terminal_event
 from services.dialogue.timers import Timers
 
 
@@ -25,10 +25,10 @@ class Turns:
     async def open(self, session: Session, header: Header) -> OpenTurn | None:
         """The turn of this event, opened where this is its first; None where it has ended."""
         row = session.row
-        if rows.is_ended(row, header.turn_id):
-            return None
         turn = rows.find_open(row, header.turn_id)
         if turn is None:
+            if rows.is_ended(row, header.turn_id):
+                return None
             turn = await self._open_new(session, header)
             if turn is None:
                 return None
@@ -40,6 +40,8 @@ class Turns:
         """One turn of a device is open: a newer one ends it, an older one seen later ends at once."""
         row = session.row
         rivals = [t for t in row.open if t.header.device_id == header.device_id]
+        if header.HasField("heard"):
+            rows.note_heard(row, header.heard)
         newer = any(t.header.accepted_at_us > header.accepted_at_us for t in rivals)
         turn = rows.add_open(row, header)
         rows.took(turn, header)
@@ -49,8 +51,6 @@ class Turns:
         for rival in rivals:
             if found := rows.find_open(row, rival.header.turn_id):
                 await self.end(session, found, Outcome.OUTCOME_CANCELLED, Reason.REASON_INTERRUPTED)
-        if header.HasField("heard"):
-            rows.apply_heard(row, header.heard)
         return rows.find_open(row, header.turn_id)
 
     async def end(
@@ -76,9 +76,10 @@ class Turns:
         self._finish(session, turn, from_handler(turn, handling, completed), handling)
 
     def _finish(self, session: Session, turn: OpenTurn, completed: TurnCompleted, handling: Handling | None) -> None:
-        event = terminal_event(turn, completed)
+        event, seal = terminal_event(turn, completed), self._parts.sealing.seal
+        state = [record_of(state_event(turn), seal)] if turn.snapshot_id else []
         began = handling.began_us if handling is not None else clock.now_us()
         clauses = handling.clauses if handling is not None else []
         self._timers.drop(turn.header.turn_id)
         rows.end(session.row, turn, clauses, completed, clock.now_us())
-        self._sessions.save(session, [record_of(event, self._parts.sealing.seal, began)])
+        self._sessions.save(session, [*state, record_of(event, seal, began)])

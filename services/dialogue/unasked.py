@@ -2,16 +2,23 @@
 
 from typing import Any
 
-from parlance import clock
+from parlance import clock, ids
 from parlance.bus import topic_name
-from parlance.events import to_bytes
+from parlance.events import to_bytes, topic_of
 from parlance.v1.effect_pb2 import EffectEvent
-from parlance.v1.reply_pb2 import Outcome, Reason
+from parlance.v1.reply_pb2 import Outcome, Reason, ReplyEvent, RollCall
 from parlance.v1.state_pb2 import OpenTurn
+from parlance.v1.turn_pb2 import Header
 from services.dialogue import rows
 from services.dialogue.sessions import Session
 from services.dialogue.timers import Due, Timers
 from services.dialogue.turns import Turns
+
+
+def roll_calls() -> list[ReplyEvent]:
+    """To every gateway: who is there? What an earlier life of dialogue was told is gone with it."""
+    slots = range(topic_of(ReplyEvent).partitions)
+    return [ReplyEvent(header=Header(event_id=ids.new(), reply_partition=n), roll_call=RollCall()) for n in slots]
 
 
 class Unasked:
@@ -19,7 +26,7 @@ class Unasked:
 
     def __init__(self, timers: Timers, turns: Turns, cut_in_s: float) -> None:
         self._timers, self._turns, self._cut_in_s = timers, turns, cut_in_s
-        # Devices that are there now. They go when the process goes, so no row holds them.
+        # Devices that are there now, as their gateways say: a row would outlive a gateway that dies with its devices.
         self.attached: dict[str, set[str]] = {}
         # Turns that have waited long enough: they silence what sounds.
         self._cutting_in: set[str] = set()

@@ -28,6 +28,8 @@ HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
 _TEXT_MAX = 4000
 _NAME_MAX = 200
+# Of one client's turns so many may wait to be durable; what else it asks is not read yet.
+_UNWRITTEN_MAX = 16
 
 
 class Device:
@@ -49,13 +51,14 @@ class Device:
         self.turns: dict[str, Header] = {}
         self._hearing = Hearing(hello, self, parts.carrier)
         self._input_over = False
+        self._unwritten = 0
+        self._written = asyncio.Event()
 
     async def run(self, requests: AsyncIterator[ConverseRequest]) -> None:
         """Until the client sends no more."""
         self.outbox.put(ConverseResponse(ready=Ready(session_id=self.session_id, device_id=self.device_id)))
         self._sessions.attach(self)
-        if self.stays:
-            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
+        self.announce()
         try:
             await self._hearing.run(self._others(requests))
         except Exception as exc:
@@ -63,11 +66,19 @@ class Device:
         self._input_over = True
         self._close_when_done()
 
+    def announce(self) -> None:
+        """Says that somebody is there for what is said unasked."""
+        if self.stays:
+            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
+
     async def _others(self, requests: AsyncIterator[ConverseRequest]) -> AsyncIterator[ConverseRequest]:
         """Handles what is not audio; passes audio on."""
         async for message in requests:
             if self.outbox.closed:
                 return
+            while self._unwritten >= _UNWRITTEN_MAX:
+                self._written.clear()
+                await self._written.wait()
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text.text)
@@ -115,6 +126,8 @@ class Device:
         self.turns[header.turn_id] = header
 
         def written(done: "asyncio.Future[Record]") -> None:
+            self._unwritten -= 1
+            self._written.set()
             exc = None if done.cancelled() else done.exception()
             if exc is not None:
                 self.problem(as_error(exc))
@@ -123,6 +136,7 @@ class Device:
                 self.outbox.put(ConverseResponse(accepted=accepted))
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
+        self._unwritten += 1
         self._sessions.publish(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:

@@ -28,9 +28,13 @@ class Outbox:
             self._queue.append(message)
             self._filled.set()
 
+    @property
+    def full(self) -> bool:
+        return len(self._queue) >= _ROOM and not self.closed
+
     async def room(self) -> None:
         """Returns when the client has taken enough, or has not for so long that the box was closed."""
-        while len(self._queue) >= _ROOM and not self.closed:
+        while self.full:
             self._drained.clear()
             try:
                 async with asyncio.timeout(self._stalled_s):

@@ -8,7 +8,7 @@ from typing import Any
 from parlance import clock, ids
 from parlance.errors import ParlanceError
 from parlance.rpc import Call, Carrier
-from parlance.v1.gateway_service_pb2 import Audio, Clause, ConverseResponse, Ended, Problem, Spoken
+from parlance.v1.gateway_service_pb2 import Clause, ConverseResponse, Ended, Problem, Spoken
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.tts_service_pb2 import SpeakRequest
 from parlance.v1.turn_pb2 import Header, Heard
@@ -76,7 +76,8 @@ class Reply:
             if self._todo:
                 await self._say(*self._todo.popleft())
             elif self.completed is None:
-                await self._next()
+                self._wake.clear()
+                await self._wake.wait()
             else:
                 break
         if not self.is_cut:
@@ -155,13 +156,16 @@ class Reply:
             if part.HasField("began"):
                 rate = part.began.sample_rate_hz
                 continue
-            await self._outbox.room()
-            if self.is_cut:
-                return
+            if self._outbox.full:
+                await self._outbox.room()
+                if self.is_cut:
+                    return
             self._first_at = self._first_at or asyncio.get_running_loop().time()
-            self._ms[seq] += len(part.pcm) * 1000 // (2 * rate)
-            audio = Audio(turn_id=self.turn_id, seq=seq, pcm=part.pcm, sample_rate_hz=rate)
-            self._outbox.put(ConverseResponse(audio=audio))
+            message = ConverseResponse()
+            audio, pcm = message.audio, part.pcm
+            audio.turn_id, audio.seq, audio.pcm, audio.sample_rate_hz = self.turn_id, seq, pcm, rate
+            self._ms[seq] += len(pcm) * 1000 // (2 * rate)
+            self._outbox.put(message)
 
     async def _until_heard(self) -> None:
         """Until the device says that all has sounded, or real time has passed for one that says nothing."""
@@ -174,7 +178,7 @@ class Reply:
                 await self._next(patience - loop.time())
         self.all_heard = not self.is_cut and not (self._outbox.closed and not self._played_all and not self._mute)
 
-    async def _next(self, seconds: float | None = None) -> None:
+    async def _next(self, seconds: float) -> None:
         self._wake.clear()
         try:
             async with asyncio.timeout(seconds):

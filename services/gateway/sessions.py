@@ -49,10 +49,8 @@ class Sessions:
 
     def publish(self, header: Header, body: Message) -> "asyncio.Future[Record]":
         """A fact of this gateway about the turn (or device) of `header`."""
-        made = Header()
-        made.CopyFrom(header)
-        made.event_id = fact_id(header, body)
-        event = wrap(SessionEvent, made, body)
+        event = wrap(SessionEvent, header, body)
+        event.header.event_id = fact_id(header, body)
         return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
 
     def deliver(self, records: list[Record]) -> None:
@@ -92,13 +90,22 @@ class Sessions:
                 self._ended_silently(device, header, event.completed)
             return
         if device is None:
-            if event.WhichOneof("event") == "completed":
-                self.heard(header, None)
+            self._take_here(event)
             return
         if event.WhichOneof("event") == "clause" and event.clause.cuts_in:
             self._hush(header)
         reply = device.replies.get(header.turn_id) or self._begin(device, header)
         reply.take(event)
+
+    def _take_here(self, event: ReplyEvent) -> None:
+        """What is for no device."""
+        kind = event.WhichOneof("event")
+        if kind == "completed":
+            self.heard(event.header, None)
+        elif kind == "roll_call":
+            for devices in self._devices.values():
+                for device in devices.values():
+                    device.announce()
 
     def _ended_silently(self, device: "Device | None", header: Header, completed: TurnCompleted) -> None:
         reply = self._untold.pop(header.turn_id, None)

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
 from parlance import ids, providers
 from parlance.answers import Answers
+from parlance.egress import leaves
 from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
 from parlance.events import wrap
 from parlance.patience import Patience
@@ -32,7 +32,6 @@ from services.llm.provider import Provider, Usage, words_of
 from services.llm.providers import PROVIDERS
 
 _CLASSES = ("question", "conversation")
-_THIS_DEVICE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +99,20 @@ class LlmService:
             provider = await asyncio.to_thread(self._made, route)
         _check_label(request, provider)
         yield AnswerResponse(began=AnswerBegan(provider=route.target, route_version=route.version))
-        received, usage = 0, None
+        received, usage, limit, patience = 0, None, self._limits.first_s, Patience()
         try:
-            async with aclosing(self._in_time(provider.answer(request))) as values:
-                async for value in values:
+            async with aclosing(provider.answer(request)) as values:
+                while (value := await patience.next(values, limit)) is not None:
                     if isinstance(value, Usage):
                         usage = value
                         break
                     received += len(value.encode())
                     yield AnswerResponse(text=value)
+                    limit = self._limits.next_s
+        except TimeoutError as exc:  # pings keep a dead stream alive, so its deadlines are ours
+            raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
         finally:
+            patience.close()
             self._booked(call, route, usage or _counted(request, received))
             if provider.destination:
                 self._left(call, route, provider, request, received)
@@ -124,24 +127,11 @@ class LlmService:
             )
         )
 
-    async def _in_time(self, values: AsyncGenerator[str | Usage, None]) -> AsyncGenerator[str | Usage, None]:
-        """Pings keep a dead stream alive, so its deadlines are ours."""
-        limit, patience = self._limits.first_s, Patience()
-        try:
-            async with aclosing(values):
-                while True:
-                    yield await patience.next(values, limit)
-                    limit = self._limits.next_s
-        except StopAsyncIteration:
-            return
-        except TimeoutError as exc:
-            raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
-        finally:
-            patience.close()
-
     def _made(self, route: RouteSet) -> Provider:
         """Loads a provider; a vendor's SDK takes a second to import."""
         settings = dict(route.settings)
+        if "api_key" in settings:
+            raise InvalidRequest("a route keeps no keys: --set api_key_env=NAME names the variable that holds it")
         if name := settings.pop("api_key_env", ""):
             settings["api_key"] = self._secret(name)
             if not settings["api_key"]:
@@ -177,11 +167,10 @@ class LlmService:
 
     def _fact(self, cause: Header, call_id: str, body: Message) -> "asyncio.Future[Any] | None":
         """One event of each kind per call."""
-        header = Header()
-        header.CopyFrom(cause)
-        header.causation_id = cause.event_id
-        header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
-        return self._publish(wrap(LlmEvent, header, body))
+        event: LlmEvent = wrap(LlmEvent, cause, body)
+        event.header.causation_id = cause.event_id
+        event.header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
+        return self._publish(event)
 
 
 def _counted(request: AnswerRequest, received: int) -> Usage:
@@ -191,8 +180,7 @@ def _counted(request: AnswerRequest, received: int) -> Usage:
 
 def _check_label(request: AnswerRequest, provider: Provider) -> None:
     """What may not leave the device is asked of nobody else."""
-    host = urlsplit(f"//{provider.destination}").hostname
-    if request.label == Label.LABEL_DEVICE_ONLY and host is not None and host not in _THIS_DEVICE:
+    if request.label == Label.LABEL_DEVICE_ONLY and leaves(provider.destination):
         raise PermissionDenied("this may not leave the device: route llm to a model that runs on it")
 
 

@@ -20,11 +20,19 @@ _LONGEST_GROUP = 4
 
 def speakable(text: str) -> str:
     """The text as a voice should read it: in words, without markup. "" where there is nothing to say."""
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    text = "".join(c for c in text if unicodedata.category(c) not in _UNSPEAKABLE)
-    text = re.sub(r"\s+([.,;:?!])", r"\1", re.sub(r"\s+", " ", text)).strip()
-    return text if any(c.isalnum() for c in text) else ""
+    if _PLAIN.fullmatch(text):
+        text = _ABBREVIATION.sub(_word, text)
+    else:
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        text = "".join(c for c in text if unicodedata.category(c) not in _UNSPEAKABLE)
+    text = _BEFORE_A_STOP.sub(r"\1", " ".join(text.split()))
+    return text if any(map(str.isalnum, text)) else ""
+
+
+# Most clauses: of all the rules only that for abbreviations can find anything here.
+_PLAIN = re.compile(r"[A-Za-z ,.;:?!']*")
+_BEFORE_A_STOP = re.compile(r"\s+([.,;:?!])")
 
 
 # Pictures, modifiers, invisible characters.
@@ -137,6 +145,8 @@ def _any(names: dict[str, str]) -> str:
 
 _UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 
+_ABBREVIATION = re.compile(rf"(?<![\w.])(?:{_any(WORDS)})(?!\w)")
+
 # In this order: what is marked before what is bare, longer forms before shorter ones.
 _RULES: tuple[_Rule, ...] = (
     _rule(r"\[([^\]]+)\]\([^)\s]*\)", r"\1"),
@@ -146,7 +156,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"\s*\n\s*", _line_end),
     _rule(r"https?://(?P<rest>[^\s,;]+?)(?=[.,;!?]?(?:\s|$))", _address),
     _rule(r"\b(?P<rest>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
-    _rule(rf"(?<![\w.])(?:{_any(WORDS)})(?!\w)", _word),
+    (_ABBREVIATION, _word),
     _rule(r"\b(\d{4})-(\d\d)-(\d\d)\b", _date),
     _rule(r"(?<![\w.,:/-])\+?\(?\d[\d ()./-]{3,}\d(?![\w%°€$£]|[.,:]\d)", _phone),
     _rule(r"(?<=\d)\s?[-\u2013]\s?(?=\d{1,2}:\d\d)", " to "),

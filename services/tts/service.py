@@ -8,7 +8,6 @@ from typing import Any
 
 from parlance import clock, ids, providers
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, as_error
-from parlance.events import wrap
 from parlance.log import logger
 from parlance.patience import Patience
 from parlance.rpc import Call
@@ -20,7 +19,7 @@ from parlance.v1.tts_service_pb2 import (
     SpeakRequest,
     SpeakResponse,
 )
-from parlance.v1.turn_pb2 import End, Header
+from parlance.v1.turn_pb2 import END_CANCELLED, END_COMPLETE, END_FAILED
 from parlance.v1.voice_pb2 import ClauseSpoken, VoiceEvent
 from services.tts.normalise import speakable
 from services.tts.provider import Provider
@@ -60,19 +59,21 @@ class TtsService:
                 logger.warning("tts: %s cannot speak here: %s", route.target, exc.message)
 
     async def speak(self, request: SpeakRequest, call: Call) -> AsyncGenerator[SpeakResponse, None]:
-        fact = ClauseSpoken(call_id=call.id, characters=len(request.text), began_at_us=clock.now_us())
-        fact.end = End.END_CANCELLED
+        event = VoiceEvent()
+        fact = event.spoken
+        fact.call_id, fact.characters, fact.began_at_us = call.id, len(request.text), clock.now_us()
+        fact.end = END_CANCELLED
         try:
             async with aclosing(self._spoken(await _speakable(request.text), fact)) as parts:
                 async for part in parts:
                     yield part
-            fact.end = End.END_COMPLETE
+            fact.end = END_COMPLETE
         except Exception as exc:
-            fact.end = End.END_FAILED
+            fact.end = END_FAILED
             fact.error.CopyFrom(as_error(exc).to_proto())
             raise
         finally:
-            self._told(call, fact)
+            self._told(call, event)
 
     async def check_tts_route(
         self, request: CheckTtsRouteRequest, call: Call
@@ -84,7 +85,7 @@ class TtsService:
         """The routed voice, or the first of the others that can; never two in one clause."""
         if not text:
             return
-        error: ParlanceError = Unavailable("no voice can speak here; see 'parlance doctor'")
+        reasons: list[str] = []
         for route in self._candidates():
             try:
                 voice = await self._voice(route)
@@ -96,40 +97,31 @@ class TtsService:
                 if fact.audio_ms:
                     raise
                 logger.warning("tts: %s failed: %s", route.target, exc.message)
-                error = exc
-        raise error
+                reasons.append(f"{route.target} {exc.message}")
+        raise Unavailable(f"no voice can speak here, see 'parlance doctor' ({'; '.join(reasons)})")
 
     async def _pieces(
         self, voice: Provider, route: RouteSet, text: str, fact: ClauseSpoken
     ) -> AsyncGenerator[SpeakResponse, None]:
-        fact.provider, fact.route_version, sent = route.target, route.version, 0
-        async with aclosing(self._in_time(voice.speak(text))) as pieces:
-            async for pcm in pieces:
-                if not sent:
-                    fact.first_audio_us = clock.now_us() - fact.began_at_us
-                    began = SpeakBegan(
-                        provider=route.target, route_version=route.version, sample_rate_hz=voice.sample_rate_hz
-                    )
-                    yield SpeakResponse(began=began)
-                sent += len(pcm) // 2
-                fact.audio_ms = sent * 1000 // voice.sample_rate_hz
-                yield SpeakResponse(pcm=pcm)
-        if not sent:
-            raise Unavailable("the voice made no sound of this text")
-
-    async def _in_time(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """A voice that hangs is given up."""
-        patience = Patience()
+        rate, sent, patience = voice.sample_rate_hz, 0, Patience()
+        fact.provider, fact.route_version = route.target, route.version
         try:
-            async with aclosing(pieces):
-                while True:
-                    yield await patience.next(pieces, self.patience_s)
-        except StopAsyncIteration:
-            return
+            async with aclosing(voice.speak(text)) as pieces:
+                while (pcm := await patience.next(pieces, self.patience_s)) is not None:
+                    if not sent:
+                        fact.first_audio_us = clock.now_us() - fact.began_at_us
+                        began = SpeakBegan(provider=route.target, route_version=route.version, sample_rate_hz=rate)
+                        yield SpeakResponse(began=began)
+                    sent += len(pcm) // 2
+                    fact.audio_ms = sent * 1000 // rate
+                    yield SpeakResponse(pcm=pcm)
         except TimeoutError as exc:
             raise Unavailable(f"the voice made no sound for {self.patience_s:g} s") from exc
         finally:
             patience.close()
+        if not sent:
+            raise Unavailable("the voice made no sound of this text")
 
     def _candidates(self) -> list[RouteSet]:
         route = self._route()
@@ -144,12 +136,12 @@ class TtsService:
                     self._voices[key] = await asyncio.to_thread(_made, route, self._home)
         return self._voices[key]
 
-    def _told(self, call: Call, fact: ClauseSpoken) -> None:
-        header = Header()
+    def _told(self, call: Call, event: VoiceEvent) -> None:
+        header = event.header
         header.CopyFrom(call.header)
         header.causation_id = call.header.event_id
         header.event_id = ids.event_id(header.run, call.id or ids.new(), "ClauseSpoken")
-        self._publish(wrap(VoiceEvent, header, fact))
+        self._publish(event)
 
 
 async def _speakable(text: str) -> str:

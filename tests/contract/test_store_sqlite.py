@@ -71,14 +71,44 @@ async def test_row_and_events_are_one(bus: JournalBus, store: Store) -> None:
 async def test_who_saves_on_an_old_version_has_been_replaced_and_appends_nothing(bus: JournalBus, store: Store) -> None:
     await store.save("dialogue", "s", 0, b"row", None)
     with pytest.raises(Conflict):
-        await store.save("dialogue", "s", 0, b"other", None, [out(TOPIC, b"lost")])
+        await SqliteStore(bus).save("dialogue", "s", 0, b"other", None, [out(TOPIC, b"lost")])
     await store.save("dialogue", "s", 1, b"row", None)
     with pytest.raises(Conflict):
-        await store.save("dialogue", "s", 1, b"other", None, [out(TOPIC, b"lost")])
+        await SqliteStore(bus).save("dialogue", "s", 1, b"other", None, [out(TOPIC, b"lost")])
     with pytest.raises(Conflict):
-        await store.save("dialogue", "absent", 7, b"other", None, [out(TOPIC, b"lost")])
+        await SqliteStore(bus).save("dialogue", "absent", 7, b"other", None, [out(TOPIC, b"lost")])
     assert await values(bus) == []
     assert await store.load("dialogue", "s") == (2, b"row")
+
+
+@pytest.mark.parametrize("saves", [0, 1])
+async def test_what_is_in_line_behind_a_refused_save_is_refused_too(bus: JournalBus, store: Store, saves: int) -> None:
+    """The second save in line names the very version that the other owner's one save has made."""
+    other = SqliteStore(bus)
+    for n in range(saves):
+        await store.save("dialogue", "s", n, b"row", None)
+    version, _ = await other.load("dialogue", "s")
+    taken = other.save("dialogue", "s", version, b"other", None)
+    in_line = [store.save("dialogue", "s", version + n, b"stale", None, [out(TOPIC, b"lost")]) for n in range(3)]
+    assert await taken == version + 1
+    for refused in in_line:
+        with pytest.raises(Conflict):
+            await refused
+    assert await other.load("dialogue", "s") == (version + 1, b"other")
+    assert await values(bus) == []
+
+
+async def test_who_was_refused_loads_the_row_again_and_goes_on(bus: JournalBus, store: Store) -> None:
+    other = SqliteStore(bus)
+    await other.save("dialogue", "s", 0, b"other", None)
+    with pytest.raises(Conflict):
+        await store.save("dialogue", "s", 0, b"stale", None)
+    assert await store.save("dialogue", "another session", 0, b"row", None) == 1
+    version, _ = await store.load("dialogue", "s")
+    saves = [store.save("dialogue", "s", version + n, b"row", None) for n in range(2)]
+    assert await asyncio.gather(*saves) == [2, 3]
+    with pytest.raises(Conflict):
+        await other.save("dialogue", "s", 1, b"late", None)
 
 
 async def test_saves_and_appends_keep_the_order_of_calls(bus: JournalBus, store: Store) -> None:

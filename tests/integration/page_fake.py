@@ -50,6 +50,7 @@ def tone(ms: int, hz: float = 330.0) -> bytes:
 
 class Scripted:
     """Answers "long" with twenty clauses of 1 s, "soon" with two turns, the second unasked; anything else with two.
+    The words of "away" leave the device.
 
     Sound is a turn of its own once 25 frames have come: the script hears "what is it" in everything."""
 
@@ -73,22 +74,25 @@ class Scripted:
         first = await anext(requests)
         if not first.HasField("hello"):
             raise InvalidRequest("the first message of a conversation is hello")
-        out: asyncio.Queue[ConverseResponse] = asyncio.Queue()
+        out: asyncio.Queue[ConverseResponse | None] = asyncio.Queue()
         out.put_nowait(ConverseResponse(ready=Ready(session_id="session", device_id="device")))
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listen(requests, out, group))
             self.open += 1
             self._changed.set()
             try:
-                while True:
-                    yield await out.get()
+                while (response := await out.get()) is not None:
+                    yield response
             finally:
                 self.open -= 1
                 self._changed.set()
                 listening.cancel()
 
     async def _listen(
-        self, requests: AsyncIterator[ConverseRequest], out: "asyncio.Queue[ConverseResponse]", group: asyncio.TaskGroup
+        self,
+        requests: AsyncIterator[ConverseRequest],
+        out: "asyncio.Queue[ConverseResponse | None]",
+        group: asyncio.TaskGroup,
     ) -> None:
         turn: asyncio.Task[None] | None = None
         try:
@@ -104,12 +108,13 @@ class Scripted:
         finally:
             if turn is not None:
                 turn.cancel()
+            out.put_nowait(None)
 
     def _one_more_frame(self) -> bool:
         self._frames += 1
         return self._frames % 100 == 25
 
-    async def _turn(self, text: str, out: "asyncio.Queue[ConverseResponse]", *, spoken: bool) -> None:
+    async def _turn(self, text: str, out: "asyncio.Queue[ConverseResponse | None]", *, spoken: bool) -> None:
         turn_id = f"turn{next(_NUMBERS):04d}"
         modality = Modality.MODALITY_SPOKEN if spoken else Modality.MODALITY_TYPED
         at = clock.now_us()
@@ -135,13 +140,13 @@ class Scripted:
             await self._reply("unasked1", out, 1)
             out.put_nowait(ConverseResponse(spoken=Spoken(turn_id="unasked1")))
 
-    async def _hear(self, turn_id: str, out: "asyncio.Queue[ConverseResponse]") -> None:
+    async def _hear(self, turn_id: str, out: "asyncio.Queue[ConverseResponse | None]") -> None:
         for words in ("what", "what is", "what is it"):
             await asyncio.sleep(0.3)
             out.put_nowait(ConverseResponse(interim=Interim(turn_id=turn_id, text=words)))
         out.put_nowait(ConverseResponse(transcript=Transcript(turn_id=turn_id, text="What is it?")))
 
-    async def _reply(self, turn_id: str, out: "asyncio.Queue[ConverseResponse]", clauses: int) -> None:
+    async def _reply(self, turn_id: str, out: "asyncio.Queue[ConverseResponse | None]", clauses: int) -> None:
         await asyncio.sleep(0.3)
         summary = next((t for t in self.turns if t.turn_id == turn_id), TurnSummary())
         for seq in range(clauses):
@@ -176,6 +181,10 @@ class Scripted:
         told.steps.append(
             Step(name="tts", event="ClauseSpoken", start_us=at + 30_000, end_us=at + 400_000, provider="tone:330")
         )
+        if "away" in found.text:
+            step = Step(name="llm", event="EgressRecorded", provider="compatible:large", note="question")
+            step.left_to, step.start_us, step.end_us = "api.example.org", at + 20_000, at + 20_000
+            told.steps.append(step)
         yield told
 
 

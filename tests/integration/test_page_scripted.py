@@ -86,6 +86,16 @@ async def test_an_interruption_silences_at_once_and_strikes_what_was_never_said(
     assert 1000 < served.service.seen[last].played.ms < 2600 and not served.service.seen[last].played.all
 
 
+async def test_a_turn_whose_words_left_the_device_is_marked_with_where_to(served: Served) -> None:
+    async with opened(served.url) as page:
+        await ask(page, "hello there")
+        await page.locator("#waterfall tbody tr").first.wait_for()
+        assert await page.locator("#waterfall .left").count() == 0
+        await ask(page, "send it away")
+        await page.locator("#waterfall .left").wait_for()
+        assert await page.locator("#waterfall .left").all_inner_texts() == ["left this device: api.example.org"]
+
+
 async def test_escape_interrupts(served: Served) -> None:
     async with opened(served.url) as page:
         await ask(page, "a long one")

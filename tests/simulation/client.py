@@ -66,6 +66,10 @@ class Client:
         sent = [ConverseRequest(audio=text.encode("utf-16-le")), ConverseRequest(audio_end=AudioEnd())]
         self._send(sent if to_the_end else sent[:1])
 
+    def hush(self) -> None:
+        """Ends what it speaks."""
+        self._send([ConverseRequest(audio_end=AudioEnd())])
+
     def interrupt(self) -> None:
         self._send([ConverseRequest(interrupt=Interrupt())])
 

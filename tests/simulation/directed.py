@@ -20,7 +20,7 @@ Script = Callable[[Run], Coroutine[Any, Any, None]]
 
 def quiet(script: Script, seed: int = 1, *, embedded: bool = False, fenced: bool = True) -> tuple[Run, Verdict]:
     """A world without faults but those of the script. One device is connected, which takes sound."""
-    world = World(seed, Faults(fenced=fenced, delay_s=0.005))
+    world = World(seed, Faults(fenced=fenced, delay_s=0.005, break_off=0.0))
     world.faulty = False
 
     async def whole(run: Run) -> Verdict:
@@ -82,7 +82,7 @@ async def late_commit(run: Run) -> None:
         run.clients[0].say("chat on")
         await asyncio.sleep(0.2)
         second = stack.start("dialogue")
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.5)
         world.kill(second)
     stack.start("dialogue")
 
@@ -104,6 +104,37 @@ async def state_changes_under_a_turn(run: Run) -> None:
     await asyncio.sleep(0.5)
     world.delivery_delays["dialogue", "intent.v1"] = 0.5
     stack.start("dialogue")
+
+
+async def heard_before_it_began(run: Run) -> None:
+    """A turn that waits for another device is interrupted, and dialogue hears of that long after it has spoken. A third
+    device's turn, which waits behind it, has told before that nothing of it was heard."""
+    world, (first, *_) = run.world, run.clients
+    others = [Client(run.stack, "s0", device, mute=True) for device in ("d1", "d2")]
+    run.clients += others
+    for other in others:
+        other.connect()
+    await asyncio.sleep(0.5)
+    others[0].speak("hello", to_the_end=False)
+    await _until(run, "session.v1", "accepted")
+    first.say("chat unheard")
+    await _until(run, "intent.v1", "recognized")
+    await asyncio.sleep(0.5)
+    world.delivery_delays["dialogue", "session.v1"] = 5.0
+    first.interrupt()
+    await asyncio.sleep(0.1)
+    others[1].say("chat after it")
+    await _until(run, "intent.v1", "recognized", 2)
+    await asyncio.sleep(0.5)
+    others[0].hush()
+
+
+async def dialogue_alone_starts_anew(run: Run) -> None:
+    """A device has been there all the time, but only a dialogue that is gone has been told so; a timer goes off."""
+    run.clients[0].say("timer 2")
+    await _until(run, "session.v1", "heard")
+    run.world.kill(run.stack.lives["dialogue"])
+    run.stack.start("dialogue")
 
 
 def _bodies(run: Run, topic: str, kind: str) -> list[Any]:

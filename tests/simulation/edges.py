@@ -122,7 +122,7 @@ class Model:
         tag, longest = f"{chance.getrandbits(24):06x}", 0.25 if chance.random() < 0.9 else 2.0
         for n in range(chance.randint(1, 5)):
             await asyncio.sleep(self._world.chunk_s or self._world.delay(longest, 0.001))
-            if chance.random() < 0.02:
+            if chance.random() < self._world.faults.break_off:
                 raise RateLimited("too many questions")
             for piece in (f"Answer {tag} ", f"says {n}. "):
                 yield piece

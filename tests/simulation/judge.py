@@ -1,12 +1,13 @@
 """The invariants of the turn contract, judged on what a run left behind."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from parlance.events import kind, to_bytes
 from parlance.history import Past, Seen
 from parlance.v1.reply_pb2 import Outcome, Settlement
+from parlance.v1.state_pb2 import Exchange
 from parlance.v1.turn_pb2 import Heard
 from services.dialogue.handler import converse
 from services.dialogue.replay import Record, run_again, unverifiable
@@ -96,9 +97,22 @@ def _interruptions(evidence: Evidence, turn: TurnFacts) -> set[bytes]:
 
 def only_what_was_heard_is_remembered(evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
     """Of a turn that two lives of a gateway spoke, either may have told what was heard."""
-    heard = evidence.heard.get(turn.turn_id, [])
     row = evidence.rows.get(turn.facts[0].event.header.session_id)
-    exchange = next((e for e in row.conversation if e.turn_id == turn.turn_id), None) if row else None
+    if row is not None:
+        yield from _more_than_heard(evidence, turn, row.conversation)
+
+
+def a_turn_begins_from_what_was_heard(evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
+    """What its header tells of an earlier turn is in the state that it begins with."""
+    for fact in turn.of("snapshot")[:1]:
+        earlier = evidence.turns.get(fact.event.header.heard.turn_id)
+        if earlier is not None and earlier.of("completed"):
+            yield from _more_than_heard(evidence, earlier, fact.event.snapshot.conversation)
+
+
+def _more_than_heard(evidence: Evidence, turn: TurnFacts, conversation: Iterable[Exchange]) -> Iterator[str]:
+    heard = evidence.heard.get(turn.turn_id, [])
+    exchange = next((e for e in conversation if e.turn_id == turn.turn_id), None)
     if not heard or exchange is None:
         return
     end = turn.visible()[-1].event.completed
@@ -125,6 +139,7 @@ CHECKS: tuple[Check, ...] = (
     the_end_tells_the_truth,
     nothing_follows_an_interruption,
     only_what_was_heard_is_remembered,
+    a_turn_begins_from_what_was_heard,
 )
 
 

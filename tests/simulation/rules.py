@@ -33,6 +33,8 @@ RULES: dict[str, str] = {
     "inputs": "the terminal event lists what led to it",
     "snapshot": "handled again, a turn begins from the state that it began with",
     "acts_named": "the row durably names an act before it is asked for",
+    "roll_call": "dialogue asks, when it begins, who is there",
+    "heard_kept": "what was heard of a turn that is still open in the row is kept until its end",
 }
 
 
@@ -171,6 +173,14 @@ def _acts_named() -> list[Any]:
     return [mock.patch.object(running, "Handling", hasty)]
 
 
+def _heard_kept() -> list[Any]:
+    return [mock.patch.object(rows, "note_heard", rows.apply_heard)]
+
+
+def _roll_call() -> list[Any]:
+    return [mock.patch.object(dialogue, "roll_calls", lambda: [])]
+
+
 _PATCHES: dict[str, Callable[[], list[Any]]] = {
     "any_event_opens": _any_event_opens,
     "derived_ids": _derived_ids,
@@ -183,4 +193,6 @@ _PATCHES: dict[str, Callable[[], list[Any]]] = {
     "inputs": _inputs,
     "snapshot": _snapshot,
     "acts_named": _acts_named,
+    "roll_call": _roll_call,
+    "heard_kept": _heard_kept,
 }

@@ -43,6 +43,8 @@ class Faults:
     duplicate: float = 0.03
     kill: float = 0.004
     freeze: float = 0.003
+    # Of a piece of a model's answer: that the answer breaks off instead.
+    break_off: float = 0.02
     # The longest ordinary delay of a delivery, seconds, drawn anew for each topic.
     delay_s: float = 0.06
     # Whether a process's writer keeps call order (the rule acks_before_close).

@@ -8,7 +8,8 @@ from typing import Any
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import wrap
 from parlance.outgoing import record_of
-from parlance.stage import Item, Stage, Work
+from parlance.stage import Stage
+from parlance.stage_work import Item, Work
 from parlance.store import Conflict
 from parlance.v1.dead_pb2 import DeadLetter
 from parlance.v1.session_pb2 import SessionEvent, TurnAccepted
@@ -35,6 +36,8 @@ class Scene:
     world: World = field(default_factory=lambda: World(1))
     log: list[str] = field(default_factory=list)
     failures: int = 0
+    # What the work of turns whose text is "later" must become durable by.
+    durable: "asyncio.Future[int] | None" = None
 
     def __post_init__(self) -> None:
         self.world.faulty = False
@@ -74,6 +77,8 @@ class Scene:
         if text == "conflicts" and self.failures:
             self.failures -= 1
             raise Conflict("somebody else")
+        if text == "later":
+            item.durable = self.durable = asyncio.get_running_loop().create_future()
         self.log.append(f"{turn} ends")
 
     async def _failed(self, item: Item, error: ParlanceError) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from parlance.events import wrap
-from parlance.stage import Item
+from parlance.stage_work import Item
 from parlance.v1.effect_pb2 import EffectEvent, TimerFired
 from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted, TurnInterrupted

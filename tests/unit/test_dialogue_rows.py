@@ -50,6 +50,39 @@ def test_what_was_heard_of_a_turn_that_is_open_changes_nothing() -> None:
     assert not rows.apply_heard(row, Heard(turn_id="t1", clauses=1))
 
 
+def test_what_was_heard_of_a_turn_that_is_open_holds_from_its_end_on() -> None:
+    row = SessionRow()
+    _opened(row)
+    assert rows.note_heard(row, Heard(turn_id="t1", clauses=1))
+    assert not rows.note_heard(row, Heard(turn_id="t1", clauses=2))
+    row = SessionRow.FromString(row.SerializeToString())
+    rows.end(row, row.open[0], ["One.", "Two."], TurnCompleted(), 7)
+    assert _remembered(row) == ["One."]
+    assert not rows.sounds(row) and not row.heard
+
+
+def test_what_was_heard_of_a_turn_that_has_ended_is_not_kept() -> None:
+    row = _ended(["One.", "Two."])
+    assert rows.note_heard(row, Heard(turn_id="t1", clauses=1))
+    assert not rows.note_heard(row, Heard(turn_id="t1", clauses=1))
+    assert _remembered(row) == ["One."] and not row.heard
+
+
+def test_the_end_of_a_turn_that_said_nothing_clears_what_was_heard_of_it_and_of_no_other() -> None:
+    row = SessionRow()
+    for turn_id in ("t1", "t2"):
+        rows.note_heard(row, Heard(turn_id=turn_id, clauses=1))
+    rows.end(row, _opened(row), [], TurnCompleted(), 7)
+    assert [heard.turn_id for heard in row.heard] == ["t2"]
+
+
+def test_what_was_heard_of_turns_that_never_end_does_not_pile_up() -> None:
+    row = SessionRow()
+    for n in range(30):
+        rows.note_heard(row, Heard(turn_id=f"t{n}"))
+    assert [heard.turn_id for heard in row.heard] == [f"t{n}" for n in range(22, 30)]
+
+
 def test_where_it_is_not_known_how_far_a_turn_spoke_its_last_sentence_is_not_remembered_as_heard() -> None:
     row = _ended([], TurnCompleted(say="I lost the rest of that answer.", inputs=Inputs(unknown=True)))
     assert rows.sounds(row)

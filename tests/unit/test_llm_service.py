@@ -183,6 +183,7 @@ async def test_the_key_comes_from_the_variable_that_the_route_names() -> None:
         ("nobody:x", {}, "known: compatible, scripted, unconfigured"),
         ("compatible:tiny", {}, "base_url"),
         ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key_env": "HOUSE_KEY"}, "HOUSE_KEY"),
+        ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key": "k"}, "keeps no keys.*api_key_env"),
         ("scripted:x", {"file": "/nowhere/script.json"}, "cannot be read"),
     ],
 )

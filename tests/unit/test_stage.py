@@ -3,6 +3,8 @@
 import asyncio
 
 from parlance.bus import Out
+from parlance.errors import Unavailable
+from parlance.store import Conflict
 from parlance.v1.session_pb2 import TurnInterrupted
 from tests.unit.stage_scene import TOPIC, Scene
 
@@ -62,6 +64,54 @@ def test_a_newer_turn_does_not_overtake_its_own_interruption() -> None:
         await asyncio.sleep(9)
 
     assert Scene().play(script).log == ["a begins", "b interrupted", "b begins", "b ends"]
+
+
+def test_an_event_counts_as_done_once_it_is_durable_and_the_next_one_does_not_wait() -> None:
+    committed = []
+
+    async def script(scene: Scene) -> None:
+        scene.publish("t1", "later")
+        scene.publish("t2")
+        await asyncio.sleep(5)
+        committed.append(scene.committed)
+        assert scene.durable is not None
+        scene.durable.set_result(1)
+        await asyncio.sleep(5)
+
+    scene = Scene().play(script)
+    assert scene.log == ["t1 begins", "t1 ends", "t2 begins", "t2 ends"]
+    assert committed == [0] and scene.committed == 2
+
+
+def test_an_event_whose_save_is_refused_is_handled_again() -> None:
+    async def script(scene: Scene) -> None:
+        scene.publish("t", "later")
+        for refusal in (Conflict("somebody else"), Unavailable("the disk is full")):
+            await asyncio.sleep(5)
+            assert scene.durable is not None
+            scene.durable.set_exception(refusal)
+        await asyncio.sleep(5)
+        assert scene.committed == 0
+        scene.durable.set_result(1)
+        await asyncio.sleep(5)
+
+    scene = Scene().play(script)
+    assert scene.log == ["t begins", "t ends"] * 3
+    assert scene.committed == 1 and not scene.letters
+
+
+def test_an_event_whose_save_is_refused_for_good_becomes_a_dead_letter() -> None:
+    async def script(scene: Scene) -> None:
+        scene.publish("t", "later")
+        for _ in range(3):
+            await asyncio.sleep(5)
+            assert scene.durable is not None
+            scene.durable.set_exception(Unavailable("the disk is full"))
+        await asyncio.sleep(5)
+
+    scene = Scene().play(script)
+    assert scene.log == [*["t begins", "t ends"] * 3, "t failed: the disk is full"]
+    assert scene.committed == 1 and len(scene.letters) == 1
 
 
 def test_a_failing_event_is_tried_again() -> None:

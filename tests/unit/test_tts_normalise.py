@@ -1,6 +1,8 @@
 """What is written one way and said another."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.tts.normalise import speakable
 
@@ -111,3 +113,9 @@ def test_what_holds_no_word_is_nothing(text: str) -> None:
 def test_saying_it_twice_changes_nothing() -> None:
     once = speakable("At 14:05, +49 30 1234567, 21 °C, €12.50 and -5.")
     assert speakable(once) == once
+
+
+@given(st.text(alphabet=st.sampled_from("aeDrMstgNovc .,;:?!'"), max_size=40))
+def test_the_short_way_for_plain_words_says_the_same(text: str) -> None:
+    a_sign_that_is_dropped = "\u200b"
+    assert speakable(text) == speakable(text + a_sign_that_is_dropped)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import InvalidRequest, Unavailable
 from parlance.rpc import Call, implemented, one
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest, SpeakRequest, SpeakResponse
@@ -146,11 +146,12 @@ async def test_a_voice_that_breaks_off_is_not_followed_by_another() -> None:
     assert Voice.made == ["breaks"]
 
 
-async def test_without_any_voice_the_clause_fails_and_the_fact_says_so() -> None:
+async def test_without_any_voice_the_clause_fails_and_the_fact_says_why() -> None:
     desk = Desk("voice:fails", "voice:absent")
-    with pytest.raises(ParlanceError):
+    with pytest.raises(Unavailable, match="no voice can speak here") as told:
         await desk.speak()
-    assert desk.fact.end == End.END_FAILED and desk.fact.error.message
+    assert "voice:fails no breath; voice:absent this voice is not here" in told.value.message
+    assert desk.fact.end == End.END_FAILED and desk.fact.error.message == told.value.message
 
 
 async def test_a_voice_is_loaded_once_even_for_clauses_at_the_same_time() -> None:
@@ -196,8 +197,8 @@ async def test_a_route_that_cannot_speak_is_refused_before_it_is_set(target: str
         await check(desk, target)
 
 
-async def check(desk: Desk, target: str) -> Any:
-    asked = CheckTtsRouteRequest(route=RouteSet(stage="tts", target=target))
+async def check(desk: Desk, target: str, **settings: str) -> Any:
+    asked = CheckTtsRouteRequest(route=RouteSet(stage="tts", target=target, settings=settings))
     return await one(desk.service.check_tts_route(asked, call()))
 
 
@@ -207,6 +208,12 @@ async def test_a_checked_route_is_loaded_already_when_it_takes_effect() -> None:
     desk.route = RouteSet(stage="tts", target="voice:other", version="v9")
     await desk.speak()
     assert Voice.made == ["other"]
+
+
+@pytest.mark.parametrize("target", ["tone:", "hibari:", "flite:rms"])
+async def test_a_setting_that_a_voice_does_not_know_is_refused(target: str) -> None:
+    with pytest.raises(InvalidRequest, match="does not know: nonsense"):
+        await check(Desk("voice:good"), target, nonsense="1")
 
 
 async def test_a_tone_is_as_long_as_the_text_takes_to_say() -> None:

@@ -581,6 +581,7 @@ class TurnSummary(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     INTENT_FIELD_NUMBER: _builtins.int
     AUDIO_MS_FIELD_NUMBER: _builtins.int
+    ASKED_AT_US_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     session_id: _builtins.str
     modality: _turn_pb2.Modality.ValueType
@@ -592,6 +593,8 @@ class TurnSummary(_message.Message):
     reply: _builtins.str
     intent: _builtins.str
     audio_ms: _builtins.int
+    asked_at_us: _builtins.int
+    """End of speech, or when the text arrived; 0 while somebody still speaks."""
     def __init__(
         self,
         *,
@@ -605,10 +608,11 @@ class TurnSummary(_message.Message):
         reply: _builtins.str = ...,
         intent: _builtins.str = ...,
         audio_ms: _builtins.int = ...,
+        asked_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audio_ms", b"audio_ms", "intent", b"intent", "modality", b"modality", "outcome", b"outcome", "reason", b"reason", "reply", b"reply", "session_id", b"session_id", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "asked_at_us", b"asked_at_us", "audio_ms", b"audio_ms", "intent", b"intent", "modality", b"modality", "outcome", b"outcome", "reason", b"reason", "reply", b"reply", "session_id", b"session_id", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,6 +675,7 @@ class Step(_message.Message):
     EVENT_ID_FIELD_NUMBER: _builtins.int
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    LEFT_TO_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"speech", "intent", "dialogue", "llm", "tts" """
     event: _builtins.str
@@ -682,6 +687,8 @@ class Step(_message.Message):
     causation_id: _builtins.str
     note: _builtins.str
     """What a reader wants to know of it; no personal content."""
+    left_to: _builtins.str
+    """The host to which words of the turn were sent; empty where they stayed on this device."""
     def __init__(
         self,
         *,
@@ -694,10 +701,11 @@ class Step(_message.Message):
         event_id: _builtins.str = ...,
         causation_id: _builtins.str = ...,
         note: _builtins.str = ...,
+        left_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["causation_id", b"causation_id", "end_us", b"end_us", "event", b"event", "event_id", b"event_id", "name", b"name", "note", b"note", "provider", b"provider", "route_version", b"route_version", "start_us", b"start_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["causation_id", b"causation_id", "end_us", b"end_us", "event", b"event", "event_id", b"event_id", "left_to", b"left_to", "name", b"name", "note", b"note", "provider", b"provider", "route_version", b"route_version", "start_us", b"start_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

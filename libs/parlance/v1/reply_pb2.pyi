@@ -125,6 +125,7 @@ class ReplyEvent(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     CLAUSE_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    ROLL_CALL_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _turn_pb2.Header: ...
@@ -133,6 +134,8 @@ class ReplyEvent(_message.Message):
     @_builtins.property
     def completed(self) -> Global___TurnCompleted: ...
     @_builtins.property
+    def roll_call(self) -> Global___RollCall: ...
+    @_builtins.property
     def sealed(self) -> _turn_pb2.Sealed: ...
     def __init__(
         self,
@@ -140,13 +143,14 @@ class ReplyEvent(_message.Message):
         header: _turn_pb2.Header | None = ...,
         clause: Global___ReplyClause | None = ...,
         completed: Global___TurnCompleted | None = ...,
+        roll_call: Global___RollCall | None = ...,
         sealed: _turn_pb2.Sealed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "completed", b"completed", "event", b"event", "header", b"header", "sealed", b"sealed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "completed", b"completed", "event", b"event", "header", b"header", "roll_call", b"roll_call", "sealed", b"sealed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "completed", b"completed", "event", b"event", "header", b"header", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "completed", b"completed", "event", b"event", "header", b"header", "roll_call", b"roll_call", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["clause", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["clause", "completed", "roll_call"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -194,6 +198,25 @@ class ReplyClause(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyClause: _TypeAlias = ReplyClause  # noqa: Y015
+
+@_typing.final
+class RollCall(_message.Message):
+    """Dialogue has begun and does not know who is there: each gateway says DeviceAttached again for the devices that it
+    has. It belongs to no turn.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollCall: _TypeAlias = RollCall  # noqa: Y015
 
 @_typing.final
 class SettledCall(_message.Message):

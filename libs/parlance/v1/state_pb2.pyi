@@ -111,6 +111,7 @@ class SessionRow(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    HEARD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]: ...
     @_builtins.property
@@ -123,6 +124,10 @@ class SessionRow(_message.Message):
     def waiting(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Events of turns that wait: "topic NUL event", decrypted (the whole row is encrypted)."""
 
+    @_builtins.property
+    def heard(self) -> _containers.RepeatedCompositeFieldContainer[_turn_pb2.Heard]:
+        """What was heard of turns that have not ended here yet; it is applied when they end."""
+
     def __init__(
         self,
         *,
@@ -130,10 +135,11 @@ class SessionRow(_message.Message):
         open: _abc.Iterable[Global___OpenTurn] | None = ...,
         ended: _abc.Iterable[Global___EndedTurn] | None = ...,
         waiting: _abc.Iterable[_builtins.bytes] | None = ...,
+        heard: _abc.Iterable[_turn_pb2.Heard] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "ended", b"ended", "open", b"open", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "ended", b"ended", "heard", b"heard", "open", b"open", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,7 +17,7 @@ const WHAT = {
   ContextAnswered: "looked up",
   TimerFired: "timer went off",
   StageFailed: "failed",
-  EgressRecorded: "left this machine",
+  EgressRecorded: "words sent",
   UsageRecorded: "usage noted",
 };
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -39,7 +39,7 @@ export function lastWordUs(/** @type {any} */ told) {
  * @typedef {{lastWordUs: number, firstSoundUs: number} | null} Waited */
 
 /** @typedef {{name: string, event: string, startUs: number, endUs: number, page?: boolean, provider?: string,
- *   note?: string}} Step */
+ *   note?: string, leftTo?: string}} Step */
 
 export function showTurn(/** @type {any} */ told, /** @type {Waited} */ waited, /** @type {string} */ sentence) {
   const steps = withPage(told, waited);
@@ -77,6 +77,7 @@ function row(/** @type {Step} */ step, /** @type {number} */ end) {
   name.append(element("b", "", step.name), ` ${what}`);
   const by = [step.provider?.replace(/:$/, ""), step.note].filter(Boolean).join(" · ");
   if (by) name.append(element("small", "", by));
+  if (step.leftTo) name.append(element("small", "left", `left this device: ${step.leftTo}`));
   const when = element("td", "when");
   const bar = when.appendChild(element("span", "bar"));
   const share = (/** @type {number} */ us) => (100 * Math.max(0, us)) / end;

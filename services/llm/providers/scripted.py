@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parlance.errors import InvalidRequest, ParlanceError, from_code
-from parlance.v1.llm_service_pb2 import AnswerRequest, Role
+from parlance.v1.llm_service_pb2 import ROLE_ASSISTANT, AnswerRequest
 from parlance.v1.turn_pb2 import ErrorCode
 from services.llm.provider import Usage, words_of
 
@@ -76,8 +76,8 @@ class Scripted:
 
 def _said(request: AnswerRequest) -> str:
     """What the conversation remembers of the last reply; "" where nothing of it was heard."""
-    before = [m for m in request.messages[:-1] if m.role in (Role.ROLE_USER, Role.ROLE_ASSISTANT)]
-    return before[-1].text if before and before[-1].role == Role.ROLE_ASSISTANT else ""
+    before = request.messages[-2] if len(request.messages) > 1 else None
+    return before.text if before is not None and before.role == ROLE_ASSISTANT else ""
 
 
 def _line(entry: dict[str, Any]) -> Line:

@@ -21,8 +21,10 @@ _LIMIT_S = 20.0
 class Flite:
     sample_rate_hz = 16000
 
-    def __init__(self, model: str = "rms", **settings: str) -> None:
+    def __init__(self, model: str = "rms", home: str = "", **settings: str) -> None:
         """Raises InvalidRequest where flite or the voice is not here."""
+        if settings:
+            raise InvalidRequest(f"flite does not know: {', '.join(sorted(settings))}")
         found = shutil.which("flite")
         if found is None:
             raise InvalidRequest("flite is not installed: install flite (Debian: apt install flite), or choose hibari")

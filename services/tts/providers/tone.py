@@ -12,8 +12,10 @@ _HZ = 440.0
 class Tone:
     sample_rate_hz = 16000
 
-    def __init__(self, model: str = "", ms_per_char: str = "60", **settings: str) -> None:
+    def __init__(self, model: str = "", home: str = "", ms_per_char: str = "60", **settings: str) -> None:
         """Raises InvalidRequest for a length that is no number."""
+        if settings:
+            raise InvalidRequest(f"tone does not know: {', '.join(sorted(settings))}")
         try:
             self._ms_per_char = float(ms_per_char)
         except ValueError as exc:
