@@ -51,8 +51,9 @@ page: setup-dev
 bench: setup-dev ## measure, print the table, write benchmarks/results/
 	$(BIN)/python -m benchmarks
 
-train: setup-dev ## train the intent head anew from data/nlu
+train: setup-dev ## train the intent head and count the requests anew from data/nlu
 	$(BIN)/python -m services.intent.train
+	$(BIN)/python -m services.speech.requests_build
 
 simulate: setup-dev ## run the seeded simulation: make simulate SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from parlance.sounds import distance, sounds
 from services.context.contacts import Contact
-from services.context.sounds import distance, sounds
 
 # Farther than this is another name; two names closer together than the second are equally likely.
 _FARTHEST = 0.22

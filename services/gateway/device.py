@@ -76,9 +76,8 @@ class Device:
         async for message in requests:
             if self.outbox.closed:
                 return
-            while self._unwritten >= _UNWRITTEN_MAX:
-                self._written.clear()
-                await self._written.wait()
+            if self._unwritten >= _UNWRITTEN_MAX:
+                await self._room()
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text.text)
@@ -91,6 +90,11 @@ class Device:
                 yield message
             else:
                 self.problem(InvalidRequest("hello comes once, first; then audio, text, interrupt or played"))
+
+    async def _room(self) -> None:
+        while self._unwritten >= _UNWRITTEN_MAX:
+            self._written.clear()
+            await self._written.wait()
 
     def _typed(self, text: str) -> None:
         text = text.strip()

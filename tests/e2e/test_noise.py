@@ -36,8 +36,7 @@ def _write(path: Path, sound: Sound, rate: int) -> Path:
     return path
 
 
-def test_in_noise_five_of_seven_are_answered_rightly(platform: Platform, tmp_path: Path) -> None:
-    """Whisper's luck differs from noise to noise, so it is the mean over several that counts."""
+def test_in_each_noise_five_of_seven_are_answered_rightly(platform: Platform, tmp_path: Path) -> None:
     right: list[int] = []
     for noise, seed in DRAWS:
         told = [(r, say(platform, _in_noise(r, noise, seed, tmp_path / "noisy.wav"))) for r in REQUESTS]
@@ -45,7 +44,7 @@ def test_in_noise_five_of_seven_are_answered_rightly(platform: Platform, tmp_pat
         missed = [f"{t['transcript']!r} -> {t['reply']!r}" for r, t in told if not r.is_right(t)]
         print(f"{noise} {seed}: {right[-1]} of 7; missed: {missed}")
     print(f"in noise of {SNR_DB} dB: {np.mean(right):.2f} of 7")
-    assert np.mean(right) >= 5
+    assert np.mean(right) >= 5 and min(right) >= 4, right  # another processor's arithmetic may lose one
 
 
 @pytest.mark.parametrize("noise", ["", "kitchen"])

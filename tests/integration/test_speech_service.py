@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from parlance.v1.speech_pb2 import FinalTranscript
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
 from parlance.v1.turn_pb2 import Header
 from services.speech.provider import Routed, open_route
+from services.speech.requests import Reading
 from services.speech.service import SpeechService
 from services.speech.vad import VoiceActivity
 from tests.unit.speech_device import AUTOMATIC, UNTIL_END, Device, Log, silence
@@ -128,6 +130,24 @@ async def test_most_requests_are_heard_with_noise_twelve_decibels_below(service:
         right += words(fact.text) == words(text)
         log.clear()
     assert right >= 4
+
+
+async def test_of_several_readings_the_one_that_is_chosen_is_heard(
+    whisper: Routed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sequence[Reading]] = []
+
+    class Last:
+        def choose(self, readings: Sequence[Reading]) -> Reading:
+            seen.append(readings)
+            return readings[-1]
+
+    monkeypatch.setattr(whisper.provider, "_requests", Last())
+    pcm = with_noise(recording("set-a-timer-for-ten-seconds.wav"), 12, 0)
+    [final] = [part async for part in whisper.provider.transcribe(pcm)]
+    scores = [one.score for one in seen[-1]]
+    assert len(scores) == 5 and scores == sorted(scores, reverse=True)
+    assert final.text == seen[-1][-1].text != seen[-1][0].text
 
 
 async def test_requests_in_one_stream_are_told_apart(service: SpeechService, log: Log) -> None:

@@ -172,6 +172,24 @@ def test_lists_have_names() -> None:
     assert user.says("list.show", "", list="shopping") == "Your shopping list has sugar."
 
 
+def test_a_list_is_found_by_the_sound_of_its_name() -> None:
+    user = User()
+    user.says("list.add", "put socks on my packing list")
+    assert user.says("list.show", "what's on my backing list") == "Your packing list has socks."
+    assert user.says("list.add", "add soap to my backing list") == "I put soap on your packing list."
+    assert user.says("list.remove", "take soap off my backing list") == "I took soap off your packing list."
+    assert user.says("list.add", "put milk on my chopping list") == "I put milk on your shopping list."
+
+
+def test_a_list_of_another_name_is_another_list() -> None:
+    """Also where it sounds like one that exists, once it exists itself."""
+    user = User()
+    for name in ("packing", "camping", "hiking"):
+        assert user.says("list.add", f"put rope on my {name} list") == f"I put rope on your {name} list."
+    user.rows.add("list", {"list": "backing", "item": "vocals"})
+    assert user.says("list.show", "what's on my backing list") == "Your backing list has vocals."
+
+
 @pytest.mark.parametrize("asked", ["add to my list", "put on my shopping list", ""])
 def test_an_item_that_is_missing_is_asked_for(asked: str) -> None:
     done = User().done("list.add", asked)

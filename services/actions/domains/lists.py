@@ -2,12 +2,15 @@
 
 import re
 
+from parlance.sounds import distance, sounds
 from parlance.spoken import capital, join
 from services.actions.domain import Action, Asked, Done, Effect, Row, Rows
 
 KIND = "list"
 _DEFAULT = "shopping"
 _TO_DO = "to-do"
+# Names that sound farther apart than this are of different lists.
+_FARTHEST = 0.22
 _NAME = re.compile(r"((?:[\w'-]+ ){1,2})list\b")
 # What stands before a list's name and is no part of it.
 _NO_NAME = {
@@ -28,7 +31,7 @@ _FILLERS = re.compile(r"^(?:and |some |the |a |an |also )+|\b(?:please|too|as we
 
 
 def add(asked: Asked, rows: Rows) -> Done:
-    name, items = _name(asked), _items(asked, _ADDED, _PLAIN)
+    name, items = _meant(_name(asked), rows), _items(asked, _ADDED, _PLAIN)
     if not items:
         return Done(f"What should I put on your {name} list?", acted=False)
     there = {_same(row.data["item"]) for row in _rows(rows, name)}
@@ -44,9 +47,9 @@ def add(asked: Asked, rows: Rows) -> Done:
 
 
 def show(asked: Asked, rows: Rows) -> Done:
-    name = _name(asked, "")
+    name = _meant(_name(asked, ""), rows)
     if not name:
-        names = list(dict.fromkeys(row.data["list"] for row in rows.all(KIND)))
+        names = _names(rows)
         if len(names) > 1:
             return Done(f"You have {len(names)} lists: {join(names)}.", title="Lists", lines=names)
         name = names[0] if names else _DEFAULT
@@ -57,7 +60,7 @@ def show(asked: Asked, rows: Rows) -> Done:
 
 
 def remove(asked: Asked, rows: Rows) -> Done:
-    name = _name(asked)
+    name = _meant(_name(asked), rows)
     there = _rows(rows, name)
     items = _items(asked, _TAKEN, _TAKEN_PLAIN)
     if _EVERYTHING.search(asked.text.lower()) and not asked.slot("item"):
@@ -84,6 +87,21 @@ def _clear(name: str, there: list[Row], rows: Rows) -> Done:
 
 def _rows(rows: Rows, name: str) -> list[Row]:
     return [row for row in rows.all(KIND) if row.data["list"] == name]
+
+
+def _names(rows: Rows) -> list[str]:
+    """The user's lists, oldest first."""
+    return list(dict.fromkeys(row.data["list"] for row in rows.all(KIND)))
+
+
+def _meant(heard: str, rows: Rows) -> str:
+    """The list of this name; where there is none, the one that sounds most like it: "backing" is "packing"."""
+    known = [*_names(rows), _DEFAULT, _TO_DO]
+    if not heard or heard in known:
+        return heard
+    apart = {name: distance(sounds(heard), sounds(name), _FARTHEST) for name in known}
+    nearest = min(known, key=lambda name: apart[name])
+    return nearest if apart[nearest] <= _FARTHEST else heard
 
 
 def _name(asked: Asked, default: str = _DEFAULT) -> str:

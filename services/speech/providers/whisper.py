@@ -3,6 +3,9 @@
 Whisper was trained on 30 s windows, and its encoder costs the same for a word as for half a minute. So the utterance
 is first decoded with 12 s of near-silence behind it instead, at 40 % of the cost; where that repeats itself or is
 unsure, the decision is made on the full window. (With 4 s it costs 30 %, but repeats itself in every other request.)
+
+Of the readings that the beam ends with, which cost nothing more, the one is taken that is likeliest as a request, too.
+(At 12 dB, of seven requests in 36 noises 6.4 are understood instead of 5.6.)
 """
 
 import asyncio
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from parlance import models
 from parlance.audio import SAMPLE_RATE_HZ, to_samples
 from parlance.errors import InvalidRequest
+from services.speech import requests
 from services.speech.log_mel import log_mel
 from services.speech.provider import Final, Interim
 from services.speech.repetition import repeats, runs_away
@@ -40,6 +44,8 @@ _NOT_SPOKEN = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]")
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
+    """`score`: mean log-probability per token of the best reading, which need not be the one that was chosen."""
+
     text: str
     score: float
     no_speech: float
@@ -65,6 +71,7 @@ class Whisper:
         self._start, self._untimed, self._text_end = map(
             self._special, ("startoftranscript", "notimestamps", "endoftext")
         )
+        self._requests = requests.load()
         # One at a time: two would share the same threads and both be late.
         self._thread = ThreadPoolExecutor(1, "whisper")
         self._short(np.zeros(SAMPLE_RATE_HZ, np.float32))
@@ -110,13 +117,22 @@ class Whisper:
             features,
             [[self._start, self._untimed]],
             beam_size=_BEAMS,
+            num_hypotheses=_BEAMS,
             max_length=most_tokens,
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
-        words = [token for token in found.sequences_ids[0] if token < self._text_end]
+        heard = zip(found.sequences_ids, found.scores, strict=True)
+        readings = [requests.Reading(self._text(ids), score, len(ids)) for ids, score in heard]
+        # Where the best reading has no words, the others' are no speech either.
+        text = self._requests.choose(readings).text if readings[0].text else ""
+        return _Decoded(text, found.scores[0], found.no_speech_prob)
+
+    def _text(self, ids: list[int]) -> str:
+        """The words alone; "" where there are only marks and sounds."""
+        words = [token for token in ids if token < self._text_end]
         text = " ".join(_NOT_SPOKEN.sub(" ", self._tokens.decode(words)).split())
-        return _Decoded(text if any(c.isalnum() for c in text) else "", found.scores[0], found.no_speech_prob)
+        return text if any(c.isalnum() for c in text) else ""
 
 
 def pieces(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
