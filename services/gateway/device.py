@@ -76,11 +76,10 @@ class Device:
         async for message in requests:
             if self.outbox.closed:
                 return
-            if self._unwritten >= _UNWRITTEN_MAX:
-                await self._room()
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text.text)
+                await self._room()
             elif kind == "interrupt":
                 self.interrupt(Interruption.INTERRUPTION_BUTTON)
             elif kind == "played":
