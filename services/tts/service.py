@@ -1,7 +1,7 @@
 """The service `Tts`: one clause into sound, by whichever voice the route names; another one where that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -123,10 +123,12 @@ class TtsService:
         if not sent:
             raise Unavailable("the voice made no sound of this text")
 
-    def _candidates(self) -> list[RouteSet]:
+    def _candidates(self) -> Iterator[RouteSet]:
         route = self._route()
-        others = [t for t in self._fallbacks if t != route.target]
-        return [route, *(RouteSet(stage="tts", target=t, version=route.version) for t in others)]
+        yield route
+        for target in self._fallbacks:
+            if target != route.target:
+                yield RouteSet(stage="tts", target=target, version=route.version)
 
     async def _voice(self, route: RouteSet) -> Provider:
         key = _key(route)
