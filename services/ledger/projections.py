@@ -52,10 +52,10 @@ def project(records: Iterable[Record]) -> Rows:
     """The rows that these records tell. What is no event, or tells nothing, is passed over."""
     rows: Rows = {}
     for record in records:
-        told = _told(record)
-        tell = _TELLS.get(type(told.body).__name__) if told is not None else None
-        if told is not None and tell is not None:
-            _add(rows, *tell(told))
+        event = _event(record)
+        tell = None if event is None else _TELLS.get((record.topic, kind(event)))
+        if tell is not None:
+            _add(rows, *tell(_told(record, event)))
     return rows
 
 
@@ -71,15 +71,15 @@ def merge(rows: Rows, later: Rows) -> None:
         _add(rows, table, key, values)
 
 
-def _told(record: Record) -> _Told | None:
-    if record.topic not in READ:
-        return None
+def _event(record: Record) -> Any:
+    """None where it is none."""
     try:
-        event = parse(record.topic, record.value)
+        return parse(record.topic, record.value) if record.topic in READ else None
     except DecodeError:
         return None
-    if not kind(event):
-        return None
+
+
+def _told(record: Record, event: Any) -> _Told:
     began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
     return _Told(record.topic, event.header, payload(event), record.ts_us, began)
 
@@ -174,20 +174,20 @@ def _voice(told: _Told) -> tuple[str, Key, Values]:
     )
 
 
-# By the payload's type. An event that opens a turn makes its row, whichever comes first.
-_TELLS: dict[str, Callable[[_Told], tuple[str, Key, Values]]] = {
-    "TurnAccepted": _turn,
-    "ConfirmationPressed": _turn,
-    "TimerFired": _turn,
-    "FinalTranscript": _transcript,
-    "IntentRecognized": _intent,
-    "ReplyClause": _clause,
-    "TurnCompleted": _end,
-    "EffectRecorded": _act,
-    "UsageRecorded": _usage,
-    "EgressRecorded": _egress,
-    "ContextAnswered": _lookup,
-    "ClauseSpoken": _voice,
+# By topic and payload. An event that opens a turn makes its row, whichever comes first.
+_TELLS: dict[tuple[str, str], Callable[[_Told], tuple[str, Key, Values]]] = {
+    ("session.v1", "accepted"): _turn,
+    ("session.v1", "confirmed"): _turn,
+    ("effect.v1", "fired"): _turn,
+    ("speech.v1", "final"): _transcript,
+    ("intent.v1", "recognized"): _intent,
+    ("reply.v1", "clause"): _clause,
+    ("reply.v1", "completed"): _end,
+    ("effect.v1", "effect"): _act,
+    ("llm.v1", "usage"): _usage,
+    ("llm.v1", "egress"): _egress,
+    ("context.v1", "answered"): _lookup,
+    ("voice.v1", "spoken"): _voice,
 }
 
 
