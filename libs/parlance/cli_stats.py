@@ -13,6 +13,8 @@ from parlance.cli_talk import name_of
 from parlance.v1.gateway_service_pb2 import GetStatsRequest
 from parlance.v1.reply_pb2 import OUTCOME_ANSWERED, OUTCOME_UNSPECIFIED, Outcome, Reason
 
+_USED = ("stage", "provider", "model", "estimated", "requests", "input_tokens", "output_tokens")
+
 
 def stats(
     days: Annotated[int, typer.Option("--days", min=1, max=36_500, help="So many days, today included.")] = 30,
@@ -40,40 +42,20 @@ def stats_json(found: Any) -> dict[str, Any]:
             for t in found.turns
         ],
         "latency": [
-            {
-                "stage": s.stage,
-                "measure": s.measure,
-                "provider": s.provider,
-                "count": s.count,
-                "p50_ms": round(s.p50_us / 1000, 3),
-                "p95_ms": round(s.p95_us / 1000, 3),
-            }
+            _plain(s, "stage", "measure", "provider", "count")
+            | {"p50_ms": round(s.p50_us / 1000, 3), "p95_ms": round(s.p95_us / 1000, 3)}
             for s in found.latencies
         ],
         "usage": [
-            {
-                "stage": u.stage,
-                "provider": u.provider,
-                "model": u.model,
-                "estimated": u.estimated,
-                "requests": u.requests,
-                "input_tokens": u.input_tokens,
-                "output_tokens": u.output_tokens,
-                "characters": u.characters,
-                "audio_seconds": round(u.audio_ms / 1000, 3),
-            }
+            _plain(u, *_USED) | {"characters": u.characters, "audio_seconds": round(u.audio_ms / 1000, 3)}
             for u in found.usage
         ],
-        "left_device": [
-            {
-                "destination": e.destination,
-                "requests": e.requests,
-                "bytes_sent": e.bytes_sent,
-                "bytes_received": e.bytes_received,
-            }
-            for e in found.egress
-        ],
+        "left_device": [_plain(e, "destination", "requests", "bytes_sent", "bytes_received") for e in found.egress],
     }
+
+
+def _plain(message: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in names}
 
 
 def answered_share(turns: Sequence[Any]) -> float | None:

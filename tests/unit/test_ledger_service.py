@@ -3,103 +3,30 @@
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parlance import clock
-from parlance.bus import Out
 from parlance.bus_journal import JournalBus
 from parlance.errors import InvalidRequest, Unavailable
-from parlance.rpc import Call, implemented, one
-from parlance.v1.gateway_service_pb2 import GetStatsRequest, GetStatsResponse
-from parlance.v1.ledger_service_pb2 import SummariseRequest
-from parlance.v1.turn_pb2 import Header
-from services.ledger import projector, service
+from parlance.rpc import implemented
+from services.ledger import projector
 from services.ledger.projections import READ, project
 from services.ledger.service import LedgerService
 from services.ledger.store_sqlite import SqliteLedger
 from services.ledger.tables import dump
+from tests.unit.ledger_home import DAY_US, filled, forget, rebuilt, running, said
 from tests.unit.ledger_process import __name__ as process
-from tests.unit.ledger_process import journal
-from tests.unit.ledger_scene import NOON, SECOND, Log
-
-DAY_US = 86_400 * SECOND
+from tests.unit.ledger_scene import NOON, Log
 
 
 @pytest.fixture(autouse=True)
-def _wall() -> AsyncIterator[None]:  # type: ignore[misc]
+def _wall() -> Iterator[None]:
     clock.use(lambda: NOON)
     yield
     clock.use(None)
-
-
-@dataclass
-class Desk:
-    bus: JournalBus
-    ledger: LedgerService
-    log: Log
-    written: int = 0
-
-    async def write(self) -> None:
-        """What the log was told since, into the journal."""
-        records = self.log.records[self.written :]
-        self.written = len(self.log.records)
-        self.bus.append([Out(r.topic, r.partition, r.key, r.value, r.headers) for r in records])
-        await self.bus.flush()
-
-    async def told(self, days: int = 0, run: str = "") -> GetStatsResponse:
-        request = SummariseRequest(stats=GetStatsRequest(days=days, run=run))
-        return (await one(self.ledger.summarise(request, Call("", Header())))).stats
-
-
-@asynccontextmanager
-async def running(home: Path, log: Log | None = None) -> AsyncIterator[Desk]:
-    """A platform's journal and ledger, as services/platform.py puts them together."""
-    bus = journal(home)
-    ledger = LedgerService(bus, home / "ledger.db")
-    bus.may_trim = ledger.may_trim
-    await bus.start()
-    try:
-        async with ledger.opened():
-            task = asyncio.get_running_loop().create_task(ledger.run())
-            yield Desk(bus, ledger, log or Log.at(home))
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-    finally:
-        await bus.stop()
-
-
-def said(home: Path) -> bytes:
-    store = SqliteLedger(home / "ledger.db")
-    try:
-        return dump(store.query)
-    finally:
-        store.close()
-
-
-def forget(home: Path, pattern: str = "ledger.db*") -> None:
-    for path in home.glob(pattern):
-        path.unlink()
-
-
-async def rebuilt(home: Path) -> bytes:
-    forget(home)
-    async with running(home) as desk:
-        await desk.told()
-    return said(home)
-
-
-async def filled(home: Path, turns: int = 20) -> None:
-    async with running(home) as desk:
-        for n in range(turns):
-            desk.log.turn(n, spoken=bool(n % 2), run="r" if n % 7 == 3 else "")
-        await desk.write()
-        await desk.told()
 
 
 def test_every_method_of_the_contract_is_there() -> None:
@@ -168,61 +95,6 @@ async def test_killed_in_the_middle_again_and_again_it_says_what_one_that_never_
     async with running(tmp_path) as desk:
         await desk.told()
     assert said(tmp_path) == whole
-
-
-async def test_before_the_log_is_trimmed_a_snapshot_keeps_what_it_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wall = [NOON]
-    clock.use(lambda: wall[0])
-    async with running(tmp_path) as desk:
-        for n in range(10):
-            desk.log.turn(n)
-        await desk.write()
-        await desk.told()
-        wall[0] += 31 * DAY_US
-        for n in range(10, 12):
-            desk.log.turn(n)
-        await desk.write()
-        await desk.told()
-        assert await desk.bus.upkeep() > 100
-        held = len(await desk.bus.read("reply.v1", 0, 0))
-    before = said(tmp_path)
-    assert held < 10 and before.count(b"ledger_turn") == 12
-    assert await rebuilt(tmp_path) == before
-    (tmp_path / "ledger.snapshot.db").unlink()
-    assert await rebuilt(tmp_path) != before  # the log alone does not know any more
-
-
-async def test_a_log_that_the_ledger_has_not_read_is_not_trimmed_for_a_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wall, held = [NOON], asyncio.Event()
-    clock.use(lambda: wall[0])
-    bus = journal(tmp_path)
-    ledger = LedgerService(bus, tmp_path / "ledger.db")
-    bus.may_trim = ledger.may_trim
-    await bus.start()
-    desk = Desk(bus, ledger, Log.at(tmp_path))
-    for n in range(5):
-        desk.log.turn(n)
-    await desk.write()
-    wall[0] += 31 * DAY_US
-    assert await bus.upkeep() == 0  # not even open
-    async with ledger.opened():
-        assert await bus.upkeep() == 0  # not read
-        assert await ledger_reads(ledger) and await bus.upkeep() > 50
-        assert ledger.may_trim("control.v1", 0, 9) and not held.is_set()
-        assert not ledger.may_trim("reply.v1", 0, 10_000)
-        monkeypatch.setattr(service, "_HOLDS_S", -1.0)
-        assert ledger.may_trim("reply.v1", 0, 10_000)
-    await bus.stop()
-
-
-async def ledger_reads(ledger: LedgerService) -> bool:
-    task = asyncio.get_running_loop().create_task(ledger.run())
-    await one(ledger.summarise(SummariseRequest(), Call("", Header())))
-    return task.cancel()
 
 
 async def test_a_new_journal_or_a_backup_of_it_is_read_from_its_beginning(tmp_path: Path) -> None:
