@@ -23,6 +23,9 @@ from services.ledger.tables import CALL, TABLES, TURN
 # What is read of the log.
 READ = ("session.v1", "speech.v1", "intent.v1", "reply.v1", "effect.v1", "llm.v1", "context.v1", "voice.v1")
 
+# In microseconds the year 2255.
+_MOST = 2**53
+
 Key = tuple[Any, ...]
 Values = dict[str, Any]
 # By the table's name and the row's key.
@@ -60,7 +63,7 @@ def project(records: Iterable[Record]) -> Rows:
 
 
 def _add(rows: Rows, table: str, key: Key, values: Values) -> None:
-    known = {name: value for name, value in values.items() if value is not None}
+    known = {name: value for name, value in values.items() if isinstance(value, str) or _sane(value)}
     old = rows.get((table, key))
     rows[table, key] = known if old is None else TABLES[table].merged(old, known)
 
@@ -69,6 +72,11 @@ def merge(rows: Rows, later: Rows) -> None:
     """Adds rows that were told later."""
     for (table, key), values in later.items():
         _add(rows, table, key, values)
+
+
+def _sane(number: int | None) -> bool:
+    """A number that no clock and no vendor can mean would stop the sums of all others."""
+    return number is not None and 0 <= number <= _MOST
 
 
 def _event(record: Record) -> Any:
@@ -80,8 +88,9 @@ def _event(record: Record) -> Any:
 
 
 def _told(record: Record, event: Any) -> _Told:
-    began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
-    return _Told(record.topic, event.header, payload(event), record.ts_us, began)
+    began = dict(record.headers).get(BEGAN, b"")
+    began_us = int(began) if began.isdigit() else record.ts_us
+    return _Told(record.topic, event.header, payload(event), record.ts_us, began_us)
 
 
 def _turn(told: _Told, **values: Any) -> tuple[str, Key, Values]:

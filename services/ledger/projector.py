@@ -54,16 +54,18 @@ class Projector:
 
     async def run(self) -> None:
         """Until cancelled. A disk that refuses is waited for."""
-        await self._tried(self._catch_up)
-        self._subscription = self._bus.subscribe(GROUP, READ, self._deliver)
-        self._reading.set()
         try:
+            await self._tried(self._catch_up)
+            self._subscription = self._bus.subscribe(GROUP, READ, self._deliver)
+            self._reading.set()
             while True:
                 await self._arrived.wait()
                 await asyncio.sleep(LAZY_S)
                 await self._tried(self._flush)
         finally:
-            await self._subscription.stop()
+            self._reading.set()
+            if self._subscription is not None:
+                await self._subscription.stop()
 
     async def up_to_date(self) -> None:
         """Returns when all that stood in the log when it was called is saved. Raises Unavailable where it cannot be."""

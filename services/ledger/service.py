@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from parlance import clock
 from parlance.bus import Bus
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.log import logger
 from parlance.rpc import Call
 from parlance.v1.ledger_service_pb2 import SummariseRequest, SummariseResponse
@@ -48,10 +48,14 @@ class LedgerService:
             store.close()
 
     async def run(self) -> None:
-        """Reads the log until cancelled."""
+        """Reads the log until cancelled. What goes wrong in it ends no turn."""
         if self._projector is None:
             raise Unavailable("the ledger is not open")
-        await self._projector.run()
+        try:
+            await self._projector.run()
+        except Exception as exc:
+            logger.error("the ledger stops until the next start: %s", unexpected(exc))
+            self._projector = None
 
     async def summarise(self, request: SummariseRequest, call: Call) -> AsyncGenerator[SummariseResponse, None]:
         asked = request.stats
@@ -59,7 +63,7 @@ class LedgerService:
             raise InvalidRequest(f"days are 1 to {_MOST_DAYS}, not {asked.days}")
         store, projector = self._store, self._projector
         if store is None or projector is None:
-            raise Unavailable("the ledger is still starting; try again in a second")
+            raise Unavailable("the ledger does not run: try again in a second, or see the log")
         await projector.up_to_date()
         since = self._first_day(asked.days or _DAYS)
         yield SummariseResponse(stats=await asyncio.to_thread(stats, store.query, asked.run, since))

@@ -26,6 +26,8 @@ class Desk:
     bus: JournalBus
     ledger: LedgerService
     log: Log
+    # The ledger's work, where it runs.
+    reading: "asyncio.Task[None] | None" = None
     written: int = 0
 
     async def write(self) -> None:
@@ -50,7 +52,7 @@ async def running(home: Path, log: Log | None = None) -> AsyncIterator[Desk]:
     try:
         async with ledger.opened():
             task = asyncio.get_running_loop().create_task(ledger.run())
-            yield Desk(bus, ledger, log or Log.at(home))
+            yield Desk(bus, ledger, log or Log.at(home), task)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

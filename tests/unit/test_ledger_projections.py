@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from parlance.bus import Record
 from parlance.v1.reply_pb2 import Outcome, Reason
-from parlance.v1.session_pb2 import SessionEvent, TurnAccepted
+from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
 from services.ledger.projections import Rows, merge, project
 from services.ledger.store_sqlite import SqliteLedger
 from services.ledger.tables import CALL, TABLES, TURN, dump
@@ -147,8 +147,21 @@ def test_a_moment_that_no_calendar_has_stops_nobody(tmp_path: Path, at_us: int) 
     log = Log.at(tmp_path)
     header = log.header(1)
     header.accepted_at_us = at_us
-    log.tell(SessionEvent, header, TurnAccepted())
-    assert project(log.records)[TURN.name, ("", "turn-1")]["day"] == ""
+    header.asked_at_us = at_us
+    log.tell(SpeechEvent, header, FinalTranscript(voiced_ms=900))
+    row = project(log.records)[TURN.name, ("", "turn-1")]
+    assert row["day"] == "" and row["voiced_ms"] == 900 and not {"accepted_at_us", "asked_at_us"} & set(row)
+    store = SqliteLedger(tmp_path / "ledger.db")
+    store.save(project(log.records), {})
+    store.close()
+
+
+def test_a_header_that_is_no_number_counts_as_none(tmp_path: Path) -> None:
+    log = Log.at(tmp_path)
+    log.turn(1)
+    for record in log.records:
+        record.headers = (("began_us", b"yesterday"),)
+    assert project(log.records)[TURN.name, ("", "turn-1")]["intent_us"] == 0
 
 
 def test_what_is_no_event_and_what_tells_nothing_are_passed_over() -> None:

@@ -150,6 +150,26 @@ async def test_a_disk_that_refuses_is_told_and_nothing_is_lost(tmp_path: Path, m
         assert store.offsets() == ends
 
 
+async def test_a_defect_in_it_ends_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(records: object) -> None:
+        raise KeyError("a defect")
+
+    async with running(tmp_path) as desk:
+        await desk.told()
+        monkeypatch.setattr(projector, "project", broken)
+        monkeypatch.setattr(projector, "LAZY_S", 0.0)
+        desk.log.turn(1)
+        await desk.write()
+        async with asyncio.timeout(10):
+            assert desk.reading is not None and await desk.reading is None
+        with pytest.raises(Unavailable, match="the ledger does not run"):
+            await desk.told()
+    monkeypatch.undo()
+    clock.use(lambda: NOON)
+    async with running(tmp_path) as desk:
+        assert sum(t.turns for t in (await desk.told()).turns) == 1
+
+
 async def test_much_at_once_waits_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projector, "_HELD", 40)
     monkeypatch.setattr(projector, "LAZY_S", 0.0)
