@@ -13,6 +13,7 @@ from parlance import cli_show, cli_sound, config
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
 from parlance.cli_more import dlq_app, import_app, replay_app
 from parlance.cli_routes import routes_app
+from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
@@ -39,6 +40,7 @@ app.add_typer(routes_app, name="routes")
 app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
+app.command()(stats)
 
 
 def main() -> None:
