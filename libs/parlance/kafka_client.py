@@ -70,6 +70,9 @@ async def started(client: Any, address: Address) -> Any:
     except (KafkaError, OSError, TimeoutError) as exc:
         await closed(client)
         raise address.absent() from exc
+    except BaseException:
+        await closed(client)
+        raise
     return client
 
 

@@ -67,6 +67,7 @@ class Sender:
         self._events = 0
         self._bytes = 0
         self._woken = asyncio.Event()
+        self._progress = asyncio.Event()
         self._broken = False
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -108,12 +109,9 @@ class Sender:
 
     async def flush(self) -> None:
         """Returns when all that was appended so far is acknowledged."""
-        await self._acked(self._count)
-
-    async def _acked(self, below: int) -> None:
-        if self._kept and self._kept[0].number < below:
+        if self._kept:
             waiter: asyncio.Future[None] = self._loop.create_future()
-            self._flushes.append((below, waiter))
+            self._flushes.append((self._count, waiter))
             await waiter
 
     async def run(self) -> None:
@@ -125,28 +123,38 @@ class Sender:
                     await self._renew()
                     continue
                 entry = self._queue.popleft()
-                if not entry.done and not await self._do(entry):
-                    self._queue.appendleft(entry)
+                if entry.done or await self._do(entry):
+                    continue
+                self._queue.appendleft(entry)
+                if not self._broken:
                     await asyncio.sleep(RETRY_S)
 
     async def _do(self, entry: _Entry) -> bool:
         """False: not now."""
-        if entry.gate is not None:
-            await self._acked(entry.number)
-            await entry.gate()
-            self._end(entry)
-            return True
-        assert entry.out is not None
+        if (entry.gate is not None or entry.suspect) and not await self._all_before(entry):
+            return False
         try:
+            if entry.out is None:
+                assert entry.gate is not None
+                await entry.gate()
+                self._end(entry)
+                return True
             await self._check(entry.out.topic)
-            if entry.suspect:
-                await self._acked(entry.number)
             sent = await self._send(entry.out)
         except (KafkaError, OSError, TimeoutError, ParlanceError):
             return False
         sent.add_done_callback(partial(self._sent, entry, self.client))
         if entry.suspect:
             await asyncio.wait([sent])
+        return True
+
+    async def _all_before(self, entry: _Entry) -> bool:
+        """Waits until all that was sent before is acknowledged; False where it has to be sent again first."""
+        while self._kept[0] is not entry:
+            if self._broken:
+                return False
+            self._progress.clear()
+            await self._progress.wait()
         return True
 
     async def _send(self, out: Out) -> "asyncio.Future[Any]":
@@ -174,8 +182,7 @@ class Sender:
             self._refused(entry, exc)
         else:
             entry.suspect = isinstance(exc, _REFUSED)
-            self._broken = True
-            self._woken.set()
+            self._break()
 
     def _refused(self, entry: _Entry, exc: BaseException) -> None:
         topic = entry.out.topic if entry.out is not None else ""
@@ -186,7 +193,13 @@ class Sender:
             self.failed = error.message
             self._loop.call_exception_handler({"message": "an append failed", "exception": error})
         self._end(entry)
+        self._break()
+
+    def _break(self) -> None:
+        """What the client gave up leaves a gap in its numbers: it is of no more use."""
         self._broken = True
+        self._woken.set()
+        self._progress.set()
 
     def _end(self, entry: _Entry) -> None:
         entry.done = True
@@ -195,6 +208,7 @@ class Sender:
             self._bytes -= entry.size
         while self._kept and self._kept[0].done:
             self._kept.popleft()
+        self._progress.set()
         first = self._kept[0].number if self._kept else self._count
         for below, waiter in self._flushes:
             if below <= first and not waiter.done():

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
-from parlance.kafka_address import RETRY_S, STOP_S, Address
-from parlance.kafka_client import closed, consumer, explained, record_of, started
+from parlance.kafka_address import RETRY_S, Address
+from parlance.kafka_client import closed, consumer, record_of, started
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
 
 COMMIT_S = 0.05
+# How long what is done waits to be noted at a broker that is away, when this process ends.
+LEAVE_S = 3.0
 _POLL_MS = 1000
 _MOST = 512
 _LOOK_S = 0.05
@@ -153,6 +155,9 @@ class KafkaSubscription:
         address, group = self._plumbing.address, self.wanted.group
         client = consumer(address, group and self._plumbing.prefix + group)
         await started(client, address)
+        if self._cut:
+            await closed(client)
+            return
         self._consumer = client
         try:
             if group is not None:
@@ -238,6 +243,8 @@ class KafkaSubscription:
         self._settled.clear()
 
     def _on_assigned(self, assigned: set[Any]) -> None:
+        if self._consumer is None:
+            return
         group = self._consumer._coordinator
         places = {(at.topic, at.partition) for at in assigned}
         for place in self._membership.assigned(group.member_id, group.generation, places):
@@ -276,19 +283,16 @@ class KafkaSubscription:
                 await asyncio.wait([sending], timeout=COMMIT_S)
         finally:
             sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, KafkaError, IllegalStateError):
-                await sending
-                pending = {}
-            for place, kept in pending.items():
-                self._pending.setdefault(place, kept)
+            await asyncio.wait([sending])
+            if sending.cancelled() or sending.exception() is not None:
+                self._pending = pending | self._pending
 
     async def _leave(self) -> None:
         if self._consumer is None:
             return
         if self._pending and self._settled.is_set():
-            # Not written: they are delivered again.
-            with contextlib.suppress(CommitFailedError, KafkaError, TimeoutError):
-                async with asyncio.timeout(STOP_S), explained(self._plumbing.address):
+            with contextlib.suppress(TimeoutError):  # not written: they are delivered again
+                async with asyncio.timeout(LEAVE_S):
                     await self._write()
         client, self._consumer = self._consumer, None
         await closed(client)
