@@ -63,6 +63,8 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 PROPERTIES
   [ -f "$data/log/meta.properties" ] || {
     # 16 random bytes as Kafka writes them; a leading dash would look like an option

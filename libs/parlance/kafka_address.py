@@ -13,11 +13,14 @@ HELD_EVENTS = 10_000
 HELD_BYTES = 64 << 20
 # A request without an answer for so long: the connection is made anew.
 REQUEST_S = 10.0
-CONNECT_S = 10.0
+# Longer than a request: the client then closes by itself what it has opened.
+CONNECT_S = 15.0
 # How long `publish` waits for a broker that is away; an outage of a minute, and its restart, fit.
 PUBLISH_S = 75.0
 # How long `stop` waits for what is not written yet.
 STOP_S = 10.0
+# How long a client waits to say goodbye to a broker that may be away.
+LEAVE_S = 3.0
 RETRY_S = 0.5
 
 _SERVER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from parlance.bus import Record
 from parlance.errors import Unavailable
 from parlance.events import TopicInfo
-from parlance.kafka_address import CONNECT_S, EVENT_BYTES, REQUEST_S, Address
+from parlance.kafka_address import CONNECT_S, EVENT_BYTES, LEAVE_S, REQUEST_S, Address
 
 # It logs each attempt at a broker that is away, as an error; `Bus.failed` says it once.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -64,23 +64,32 @@ def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_
 
 async def started(client: Any, address: Address) -> Any:
     """The client, connected. Raises Unavailable where nothing that speaks Kafka answers."""
+    # Not cancelled with us: in the middle of it, the client would leave its connection open.
+    starting = asyncio.get_running_loop().create_task(client.start())
     try:
         async with asyncio.timeout(CONNECT_S):
-            await client.start()
-    except (KafkaError, OSError, TimeoutError) as exc:
+            await asyncio.shield(starting)
+    except BaseException as exc:
+        await asyncio.wait([starting], timeout=LEAVE_S)
+        if not starting.cancel():
+            starting.exception()
         await closed(client)
-        raise address.absent() from exc
-    except BaseException:
-        await closed(client)
+        if isinstance(exc, KafkaError | OSError | TimeoutError):
+            raise address.absent() from exc
         raise
     return client
 
 
 async def closed(client: Any) -> None:
-    """Stops a consumer; what it cannot say to a broker that is away is left unsaid."""
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(CONNECT_S):
+    """Stops a client; what it cannot say to a broker that is away is left unsaid."""
+    try:
+        async with asyncio.timeout(LEAVE_S):
             await client.stop()
+    except BaseException as exc:
+        inner = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        await inner.close()
+        if not isinstance(exc, KafkaError | OSError | TimeoutError):
+            raise
 
 
 @contextlib.asynccontextmanager

@@ -26,8 +26,8 @@ from parlance.kafka_address import (
     EVENT_BYTES,
     HELD_BYTES,
     HELD_EVENTS,
+    LEAVE_S,
     PUBLISH_S,
-    REQUEST_S,
     RETRY_S,
     Address,
 )
@@ -254,9 +254,11 @@ class Sender:
             return
         if self._events:
             client._closed = True
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(REQUEST_S):
-                    await client._sender.close()
-            await client.client.close()
+            try:
+                with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                    async with asyncio.timeout(LEAVE_S):
+                        await client._sender.close()
+            finally:
+                await client.client.close()
         else:
             await closed(client)

@@ -15,13 +15,11 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
-from parlance.kafka_address import RETRY_S, Address
+from parlance.kafka_address import LEAVE_S, RETRY_S, Address
 from parlance.kafka_client import closed, consumer, record_of, started
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
 
 COMMIT_S = 0.05
-# How long what is done waits to be noted at a broker that is away, when this process ends.
-LEAVE_S = 3.0
 _POLL_MS = 1000
 _MOST = 512
 _LOOK_S = 0.05

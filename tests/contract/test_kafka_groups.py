@@ -13,7 +13,7 @@ import pytest
 
 from parlance.bus import Bus, Out, Record, Subscription
 from parlance.events import TopicInfo
-from tests.contract.bus_suite_tools import Collector, numbered, opened, ready, until
+from tests.contract.bus_suite_tools import Collector, opened, ready, until
 from tests.contract.kafka_tools import create, fresh
 from tests.kafka_broker import ROOT
 
@@ -239,19 +239,6 @@ async def test_topics_of_unequal_counts_are_refused_for_a_group(kafka_url: str) 
             bus.subscribe(GROUP, [one.name, other.name], Collector())
         with pytest.raises(ValueError, match="shares its partitions"):
             bus.subscribe(GROUP, [one.name], Collector(), partitions=[1])
-
-
-async def test_a_paused_member_stays_a_member(group: Group) -> None:
-    """Longer than the session timeout: pausing is no death."""
-    one = await group.join()
-    one.sub.pause()
-    one.bus.append(to_all(group.topics, b"1"))
-    await asyncio.sleep(7)
-    assert one.got.values == []
-    ownership = one.sub.ownership(group.topics[0].name, 0)
-    one.sub.resume()
-    await one.got.until(8)
-    assert one.sub.ownership(group.topics[0].name, 0) == ownership and len(numbered(8)) == len(one.got.values)
 
 
 async def _until_committed(group: Group, wanted: dict[tuple[str, int], int]) -> None:
