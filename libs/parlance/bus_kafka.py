@@ -5,7 +5,7 @@ waits has a bound, and `failed` says so. Topics are made by `parlance topics app
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from parlance.bus import Deliver, Out, Record, Subscription
@@ -15,7 +15,7 @@ from parlance.kafka_address import STOP_S, parse
 from parlance.kafka_client import check_topics
 from parlance.kafka_ownership import Ownerships
 from parlance.kafka_reader import Reader
-from parlance.kafka_sender import Sender
+from parlance.kafka_sender import Sender, size_of
 from parlance.kafka_subscription import KafkaSubscription, Plumbing, Wanted
 
 _PROBE_S = 1.0
@@ -30,6 +30,8 @@ class KafkaBus:
     def __init__(self, url: str, *, prefix: str = "parlance.") -> None:
         self._address = parse(url)
         self._prefix = prefix
+        self.flush_first: Callable[[], Awaitable[None]] | None = None
+        """What else must have been written before a subscription can be called caught up."""
         self._topics: dict[str, TopicInfo] = {}
         self._checked: set[str] = set()
         self._ownerships: dict[str | None, Ownerships] = {}
@@ -93,14 +95,21 @@ class KafkaBus:
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
         """Lazy makes no difference here: what comes together travels together."""
-        self._check_declared(outbox)
+        self.check(outbox)
         for out in outbox:
             self._sender.put(out)
 
     def publish(self, out: Out) -> "asyncio.Future[Record]":
-        self._check_declared((out,))
+        self.check((out,))
         future: asyncio.Future[Record] = self._loop.create_future()
         self._sender.put(out, future)
+        return future
+
+    def relay(self, out: Out) -> "asyncio.Future[Record]":
+        """As `publish`, for what is kept elsewhere until it is acknowledged: waits for as long as it takes."""
+        self.check((out,))
+        future: asyncio.Future[Record] = self._loop.create_future()
+        self._sender.put(out, future, patient=True)
         return future
 
     def subscribe(
@@ -117,7 +126,9 @@ class KafkaBus:
         places = self._find(topics, partitions)
         if group is not None:
             self._check_group(group, topics, partitions)
-        plumbing = Plumbing(self._address, self._prefix, self._sender.flush, self._sender.gate, self._forget)
+        plumbing = Plumbing(
+            self._address, self._prefix, self.flush_first or self._sender.flush, self._sender.gate, self._forget
+        )
         wanted = Wanted(group, tuple(topics), places, from_us)
         made = KafkaSubscription(plumbing, wanted, deliver, self._ownerships.setdefault(group, Ownerships()))
         self._subscriptions.append(made)
@@ -142,6 +153,15 @@ class KafkaBus:
         if self._silent_since:
             return self._address.silent(self._loop.time() - self._silent_since, self._sender.waiting)
         return self._unfit or self._sender.failed or next((s.failed for s in self._subscriptions if s.failed), "")
+
+    def check(self, outbox: Sequence[Out]) -> None:
+        """Raises ValueError for topics that were not declared, InvalidRequest for an event over the limit."""
+        self._check_running()
+        for out in outbox:
+            info = self._topics.get(out.topic)
+            if info is None or not 0 <= out.partition < info.partitions:
+                raise ValueError(f"no partition {out.partition} of a declared topic {out.topic}")
+            size_of(out)
 
     async def _probe(self) -> None:
         """Asks the broker something small again and again: `failed` must tell also where nobody appends."""
@@ -198,13 +218,6 @@ class KafkaBus:
     def _place(self, topic: str, partition: int) -> tuple[Any, tuple[str, int]]:
         self._check_running()
         return self._topics.values(), self._find([topic], [partition])[0]
-
-    def _check_declared(self, outbox: Sequence[Out]) -> None:
-        self._check_running()
-        for out in outbox:
-            info = self._topics.get(out.topic)
-            if info is None or not 0 <= out.partition < info.partitions:
-                raise ValueError(f"no partition {out.partition} of a declared topic {out.topic}")
 
     def _check_running(self) -> None:
         if not self._running:

@@ -47,9 +47,19 @@ class _Entry:
     out: Out | None = None
     gate: Callable[[], Awaitable[None]] | None = None
     future: "asyncio.Future[Record] | None" = None
+    # Who waits for it waits as long as it takes.
+    patient: bool = False
     done: bool = False
     # It failed beside others: tried once more alone, so that only the bad one fails.
     suspect: bool = False
+
+
+def size_of(out: Out) -> int:
+    """Bytes. Raises InvalidRequest for an event over the limit."""
+    size = len(out.key) + len(out.value) + sum(len(name) + len(value) + 8 for name, value in out.headers)
+    if size > EVENT_BYTES:
+        raise InvalidRequest(f"an event of {size} bytes for {out.topic} is over the limit of {EVENT_BYTES} bytes")
+    return size
 
 
 class Sender:
@@ -84,18 +94,16 @@ class Sender:
         """How long the oldest of them has waited, seconds."""
         return self._loop.time() - self._kept[0].at if self._kept else 0.0
 
-    def put(self, out: Out, future: "asyncio.Future[Record] | None" = None) -> None:
+    def put(self, out: Out, future: "asyncio.Future[Record] | None" = None, *, patient: bool = False) -> None:
         """Raises InvalidRequest for an event over the limit, Unavailable where too much waits already."""
-        size = len(out.key) + len(out.value) + sum(len(name) + len(value) + 8 for name, value in out.headers)
-        if size > EVENT_BYTES:
-            raise InvalidRequest(f"an event of {size} bytes for {out.topic} is over the limit of {EVENT_BYTES} bytes")
+        size = size_of(out)
         if self._events >= HELD_EVENTS or self._bytes + size > HELD_BYTES:
             raise Unavailable(
                 self.failed or f"{self._events} events wait for Kafka at {self._address}: it takes them too slowly"
             )
         self._events += 1
         self._bytes += size
-        self._add(_Entry(self._count, self._loop.time(), size, out, future=future))
+        self._add(_Entry(self._count, self._loop.time(), size, out, future=future, patient=patient))
 
     def gate(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does `work` after all that was appended before is acknowledged, and before anything later is sent."""
@@ -230,7 +238,8 @@ class Sender:
         """Tells those who wait for an acknowledgement that none has come. What has not left yet never does."""
         now = self._loop.time()
         for entry in list(self._kept):
-            if entry.future is None or entry.future.done() or now - entry.at < PUBLISH_S:
+            late = entry.future is not None and not entry.patient and now - entry.at >= PUBLISH_S
+            if not late or entry.future is None or entry.future.done():
                 continue
             entry.future.set_exception(Unavailable(self._address.silent(now - entry.at, 0)))
             if entry in self._queue:
