@@ -140,6 +140,20 @@ async def test_a_refused_event_that_nobody_waits_for_shows_in_failed(kafka_url: 
         assert "refuses an event" in bus.failed and len(seen) == 1
 
 
+async def test_a_reader_without_group_begins_where_it_was_asked_for_in_the_order_of_calls(
+    kafka_url: str, topic: TopicInfo
+) -> None:
+    async with opened(opener(kafka_url), [topic]) as bus:
+        for n in range(0, 40, 2):
+            bus.append([out(topic, b"%d" % n)])
+            got = Collector()
+            sub = bus.subscribe(None, [topic.name], got)
+            bus.append([out(topic, b"%d" % (n + 1))])
+            await got.until(1)
+            assert got.values == [b"%d" % (n + 1)]
+            await sub.stop()
+
+
 async def test_reading_what_is_not_there_is_refused_or_empty(kafka_url: str, topic: TopicInfo) -> None:
     async with opened(opener(kafka_url), [topic]) as bus:
         record = await bus.publish(Out(topic.name, 1, b"", b"1"))
