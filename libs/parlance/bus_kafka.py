@@ -13,10 +13,12 @@ from parlance.errors import ParlanceError, Unavailable
 from parlance.events import TopicInfo
 from parlance.kafka_address import STOP_S, parse
 from parlance.kafka_client import check_topics
+from parlance.kafka_entry import size_of
 from parlance.kafka_ownership import Ownerships
 from parlance.kafka_reader import Reader
-from parlance.kafka_sender import Sender, size_of
-from parlance.kafka_subscription import KafkaSubscription, Plumbing, Wanted
+from parlance.kafka_sender import Sender
+from parlance.kafka_subscription import KafkaSubscription, Plumbing
+from parlance.kafka_wanted import Wanted
 
 _PROBE_S = 1.0
 # So long may the broker think before it counts as silent.

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,9 +20,8 @@ from aiokafka.errors import (
 )
 
 from parlance.bus import Out, Record
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import (
-    EVENT_BYTES,
     HELD_BYTES,
     HELD_EVENTS,
     LEAVE_S,
@@ -32,34 +30,10 @@ from parlance.kafka_address import (
     Address,
 )
 from parlance.kafka_client import closed, producer, started
+from parlance.kafka_entry import Entry, size_of
 
 # The record itself is refused: another attempt would end in the same way.
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """Something to do in call order: send `out`, or (without it) wait for the work in `gate`."""
-
-    number: int
-    at: float
-    size: int = 0
-    out: Out | None = None
-    gate: Callable[[], Awaitable[None]] | None = None
-    future: "asyncio.Future[Record] | None" = None
-    # Who waits for it waits as long as it takes.
-    patient: bool = False
-    done: bool = False
-    # It failed beside others: tried once more alone, so that only the bad one fails.
-    suspect: bool = False
-
-
-def size_of(out: Out) -> int:
-    """Bytes. Raises InvalidRequest for an event over the limit."""
-    size = len(out.key) + len(out.value) + sum(len(name) + len(value) + 8 for name, value in out.headers)
-    if size > EVENT_BYTES:
-        raise InvalidRequest(f"an event of {size} bytes for {out.topic} is over the limit of {EVENT_BYTES} bytes")
-    return size
 
 
 class Sender:
@@ -71,8 +45,8 @@ class Sender:
         self._address = address
         self._check = check
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Entry] = deque()
-        self._kept: deque[_Entry] = deque()
+        self._queue: deque[Entry] = deque()
+        self._kept: deque[Entry] = deque()
         self._count = 0
         self._events = 0
         self._bytes = 0
@@ -103,13 +77,13 @@ class Sender:
             )
         self._events += 1
         self._bytes += size
-        self._add(_Entry(self._count, self._loop.time(), size, out, future=future, patient=patient))
+        self._add(Entry(self._count, self._loop.time(), size, out, future=future, patient=patient))
 
     def gate(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does `work` after all that was appended before is acknowledged, and before anything later is sent."""
-        self._add(_Entry(self._count, self._loop.time(), gate=work))
+        self._add(Entry(self._count, self._loop.time(), gate=work))
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: Entry) -> None:
         self._count += 1
         self._queue.append(entry)
         self._kept.append(entry)
@@ -137,7 +111,7 @@ class Sender:
                 if not self._broken:
                     await asyncio.sleep(RETRY_S)
 
-    async def _do(self, entry: _Entry) -> bool:
+    async def _do(self, entry: Entry) -> bool:
         """False: not now."""
         if (entry.gate is not None or entry.suspect) and not await self._all_before(entry):
             return False
@@ -156,7 +130,7 @@ class Sender:
             await asyncio.wait([sent])
         return True
 
-    async def _all_before(self, entry: _Entry) -> bool:
+    async def _all_before(self, entry: Entry) -> bool:
         """Waits until all that was sent before is acknowledged; False where it has to be sent again first."""
         while self._kept[0] is not entry:
             if self._broken:
@@ -171,7 +145,7 @@ class Sender:
         )
         return sent
 
-    def _sent(self, entry: _Entry, client: Any, sent: "asyncio.Future[Any]") -> None:
+    def _sent(self, entry: Entry, client: Any, sent: "asyncio.Future[Any]") -> None:
         if entry.done or sent.cancelled():
             return
         exc = sent.exception()
@@ -192,7 +166,7 @@ class Sender:
             entry.suspect = isinstance(exc, _REFUSED)
             self._break()
 
-    def _refused(self, entry: _Entry, exc: BaseException) -> None:
+    def _refused(self, entry: Entry, exc: BaseException) -> None:
         topic = entry.out.topic if entry.out is not None else ""
         error = Unavailable(f"Kafka at {self._address} refuses an event for {topic} ({type(exc).__name__})")
         if entry.future is not None and not entry.future.done():
@@ -209,7 +183,7 @@ class Sender:
         self._woken.set()
         self._progress.set()
 
-    def _end(self, entry: _Entry) -> None:
+    def _end(self, entry: Entry) -> None:
         entry.done = True
         if entry.out is not None:
             self._events -= 1

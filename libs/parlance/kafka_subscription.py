@@ -10,30 +10,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import LEAVE_S, RETRY_S, Address
 from parlance.kafka_client import closed, consumer, record_of, started
+from parlance.kafka_commits import Commits
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
+from parlance.kafka_wanted import Listener, Wanted, seek
 
-COMMIT_S = 0.05
 _POLL_MS = 1000
 _MOST = 512
 _LOOK_S = 0.05
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What is read: a group's share of the topics, or (without a group) these places from a time on (None: what
-    comes)."""
-
-    group: str | None
-    topics: tuple[str, ...]
-    places: tuple[Place, ...]
-    from_us: int | None
 
 
 @dataclass(slots=True)
@@ -52,14 +42,15 @@ class KafkaSubscription:
 
     def __init__(self, plumbing: Plumbing, wanted: Wanted, deliver: Deliver, ownerships: Ownerships) -> None:
         self.wanted = wanted
-        self.failed = ""
+        self._trouble = ""
+        self._split = ""
         self._plumbing = plumbing
         self._deliver = deliver
         self._membership = Membership(ownerships)
+        self._commits = Commits(self._membership)
         self._loop = asyncio.get_running_loop()
         self._consumer: Any = None
         self._next: dict[Place, int] = {}
-        self._pending: dict[Place, tuple[int, int]] = {}
         self._revocations = 0
         self._settled = asyncio.Event()
         self._flowing = asyncio.Event()
@@ -73,14 +64,16 @@ class KafkaSubscription:
             plumbing.after_appends(self._open)
 
     def start(self, spawn: Callable[[Any], "asyncio.Task[None]"]) -> None:
-        self._tasks = [spawn(self._run()), spawn(self._commits())]
+        self._tasks = [spawn(self._run()), spawn(self._commits.run())]
 
-    # What others call
+    @property
+    def failed(self) -> str:
+        """ "" while well."""
+        return self._split or self._trouble
 
     def commit(self, topic: str, partition: int, next_offset: int, ownership: int) -> None:
-        place = topic, partition
-        if self.wanted.group is not None and not self._cut and self._membership.owns(place, ownership):
-            self._pending[place] = next_offset, ownership
+        if self.wanted.group is not None and not self._cut:
+            self._commits.add((topic, partition), next_offset, ownership)
 
     def ownership(self, topic: str, partition: int) -> int:
         return self._membership.held.get((topic, partition), 0)
@@ -123,8 +116,6 @@ class KafkaSubscription:
         self._cut = True
         self._moved.set()
 
-    # Reading
-
     async def _run(self) -> None:
         while not self._cut:
             try:
@@ -134,7 +125,7 @@ class KafkaSubscription:
                 while not self._cut:
                     await self._once()
             except (KafkaError, OSError, TimeoutError, ParlanceError) as exc:
-                self.failed = f"reading from Kafka at {self._plumbing.address} failed ({type(exc).__name__}): {exc}"
+                self._trouble = f"reading from Kafka at {self._plumbing.address} failed ({type(exc).__name__}): {exc}"
                 await asyncio.sleep(RETRY_S)
                 await self._again(exc)
 
@@ -159,32 +150,21 @@ class KafkaSubscription:
         self._consumer = client
         try:
             if group is not None:
-                client.subscribe(list(self.wanted.topics), listener=_Listener(self))
+                client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
             else:
-                await self._seek(client)
+                await seek(client, self.wanted)
+                self._membership.assigned("", 0, self.wanted.places)
+                self._settled.set()
         except BaseException:
             self._consumer = None
             await closed(client)
             raise
-        self.failed = ""
         self._opened.set()
-
-    async def _seek(self, client: Any) -> None:
-        places = [TopicPartition(*place) for place in self.wanted.places]
-        client.assign(places)
-        begin = await client.end_offsets(places)
-        if self.wanted.from_us is not None:
-            at_ms = -(-self.wanted.from_us // 1000)
-            found = await client.offsets_for_times(dict.fromkeys(places, at_ms))
-            begin |= {place: at.offset for place, at in found.items() if at is not None}
-        for place in places:
-            client.seek(place, begin[place])
-        self._membership.assigned("", 0, self.wanted.places)
-        self._settled.set()
 
     async def _once(self) -> None:
         await self._flowing.wait()
         batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST)
+        self._trouble = ""
         self._moved.set()
         if not batches:
             return
@@ -234,11 +214,10 @@ class KafkaSubscription:
             return False
         return True
 
-    # The group
-
     def _on_revoked(self) -> None:
         self._revocations += 1
         self._settled.clear()
+        self._commits.revoked()
 
     def _on_assigned(self, assigned: set[Any]) -> None:
         if self._consumer is None:
@@ -250,60 +229,21 @@ class KafkaSubscription:
         for place in [p for p in self._next if p not in places]:
             del self._next[place]
         split = uneven(self.wanted.topics, places)
-        self.failed = (
+        self._split = (
             f"the members of group {self.wanted.group} do not read the same topics or do not use Range assignment: "
             "a session's events go to two of them; stop the others"
             if split
             else ""
         )
+        self._commits.assigned(self._consumer)
         self._settled.set()
         self._moved.set()
-
-    async def _commits(self) -> None:
-        while True:
-            await asyncio.sleep(COMMIT_S)
-            if self._pending and self._settled.is_set():
-                await self._write()
-
-    async def _write(self) -> None:
-        """Ends without an outcome where a rebalance begins: the client would send the same offsets again with its
-        next generation, also for partitions that it then no longer has."""
-        pending, self._pending = self._pending, {}
-        offsets = {
-            TopicPartition(*p): at for p, (at, ownership) in pending.items() if self._membership.owns(p, ownership)
-        }
-        if not offsets:
-            return
-        revocations = self._revocations
-        sending = self._loop.create_task(self._consumer.commit(offsets))
-        try:
-            while revocations == self._revocations and not sending.done():
-                await asyncio.wait([sending], timeout=COMMIT_S)
-        finally:
-            sending.cancel()
-            await asyncio.wait([sending])
-            if sending.cancelled() or sending.exception() is not None:
-                self._pending = pending | self._pending
 
     async def _leave(self) -> None:
         if self._consumer is None:
             return
-        if self._pending and self._settled.is_set():
-            with contextlib.suppress(TimeoutError):  # not written: they are delivered again
-                async with asyncio.timeout(LEAVE_S):
-                    await self._write()
+        with contextlib.suppress(TimeoutError):  # not written: they are delivered again
+            async with asyncio.timeout(LEAVE_S):
+                await self._commits.write()
         client, self._consumer = self._consumer, None
         await closed(client)
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Both return at once: while one member thinks, all of the group stand still."""
-
-    def __init__(self, subscription: KafkaSubscription) -> None:
-        self._subscription = subscription
-
-    def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        self._subscription._on_revoked()
-
-    def on_partitions_assigned(self, assigned: set[Any]) -> None:
-        self._subscription._on_assigned(assigned)

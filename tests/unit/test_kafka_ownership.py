@@ -60,23 +60,21 @@ class SlowCommits:
 async def test_a_commit_that_a_rebalance_overtakes_is_given_up_and_made_again_only_for_what_stayed() -> None:
     """Left to itself the client would repeat it with its next generation, also for what it has lost."""
     pytest.importorskip("aiokafka")
-    from parlance.kafka_address import parse
-    from parlance.kafka_subscription import KafkaSubscription, Plumbing, Wanted
+    from parlance.kafka_commits import Commits
 
-    async def flush() -> None: ...
-
-    plumbing = Plumbing(parse("kafka://127.0.0.1:1"), "", flush, lambda work: None, lambda subscription: None)
-    made = KafkaSubscription(plumbing, Wanted("g", ("t",), (), None), lambda records: None, Ownerships())
-    client = made._consumer = SlowCommits()
-    made._membership.assigned("m", 1, [A, B])
-    made.commit(*A, 5, 1)
-    made.commit(*B, 7, 1)
-    writing = asyncio.get_running_loop().create_task(made._write())
+    member = Membership(Ownerships())
+    commits, client = Commits(member), SlowCommits()
+    member.assigned("m", 1, [A, B])
+    commits.assigned(client)
+    commits.add(A, 5, 1)
+    commits.add(B, 7, 1)
+    writing = asyncio.get_running_loop().create_task(commits.write())
     await asyncio.sleep(0.01)
-    made._on_revoked()
+    commits.revoked()
     await asyncio.wait_for(writing, 5)
     assert len(client.asked) == 1 and client.taken == []
-    made._membership.assigned("m", 2, [A])
+    member.assigned("m", 2, [A])
+    commits.assigned(client)
     client.answers.set()
-    await made._write()
+    await commits.write()
     assert [{(at.topic, at.partition): n for at, n in offsets.items()} for offsets in client.taken] == [{A: 5}]
