@@ -28,7 +28,7 @@ check_port() {
 
 jars() {
   local want major
-  command -v java >/dev/null || fail "needs Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless)"
+  command -v java >/dev/null || fail "needs Java 17 or newer (Debian: apt-get install default-jre-headless)"
   major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
   ((${major:-0} >= 17)) || fail "needs Java 17 or newer; this one is ${major:-of no known version}"
   want=$(cksum <infra/kafka/pom.xml)

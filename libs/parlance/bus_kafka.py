@@ -19,6 +19,7 @@ from parlance.kafka_reader import Reader
 from parlance.kafka_sender import Sender
 from parlance.kafka_subscription import KafkaSubscription, Plumbing
 from parlance.kafka_wanted import Wanted
+from parlance.log import logger
 
 _PROBE_S = 1.0
 # So long may the broker think before it counts as silent.
@@ -171,9 +172,12 @@ class KafkaBus:
             await asyncio.sleep(_PROBE_S)
             asked = self._loop.time()
             if await self._answers():
-                self._silent_since = 0.0
+                if self._silent_since:
+                    self._silent_since = 0.0
+                    logger.warning("Kafka at %s answers again", self._address)
             elif not self._silent_since:
                 self._silent_since = asked
+                logger.warning("%s", self.failed)
             self._sender.expire()
 
     async def _answers(self) -> bool:
