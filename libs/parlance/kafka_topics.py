@@ -18,6 +18,7 @@ from parlance.kafka_address import CONNECT_S, REQUEST_S, Address
 from parlance.kafka_client import explained, started
 
 _REPLICAS = 3
+_LOOK_S = 0.05
 # Where describe_configs says that a value was set on the topic itself (DYNAMIC_TOPIC_CONFIG).
 _OWN = 1
 
@@ -95,6 +96,17 @@ class Topics:
         for name, code, *_ in answer.topic_errors:
             if code:
                 raise Unavailable(f"Kafka at {self._address} did not make {name}: {for_code(code).__name__}")
+        await self._led({info.name: info.partitions for info in infos})
+
+    async def _led(self, counts: Mapping[str, int]) -> None:
+        """Returns when every partition has a leader: the controller answers before the brokers know of it."""
+        async with explained(self._address), asyncio.timeout(CONNECT_S):
+            while True:
+                found = await self._admin.describe_topics(list(counts))
+                led = {t["topic"]: sum(p["leader"] >= 0 for p in t["partitions"]) for t in found}
+                if led == counts:
+                    return
+                await asyncio.sleep(_LOOK_S)
 
     def _new(self, info: TopicInfo, replicas: int) -> Any:
         settings = settings_of(info) | ({"min.insync.replicas": "2"} if replicas == _REPLICAS else {})
@@ -104,22 +116,25 @@ class Topics:
         """Sets what is declared; a topic's other settings stay. Raises Unavailable where the broker refuses."""
         if not differences:
             return
-        async with explained(self._address):
-            own = await self._settings([d.topic for d in differences], own=True)
+        async with explained(self._address), asyncio.timeout(CONNECT_S):
+            wanted = await self._settings([d.topic for d in differences], own=True)
+            for d in differences:
+                wanted[d.topic] |= {name: declared for name, (_, declared) in d.settings.items()}
             answers = await self._admin.alter_configs(
-                [
-                    ConfigResource(
-                        ConfigResourceType.TOPIC, d.topic, own[d.topic] | {k: v for k, (_, v) in d.settings.items()}
-                    )
-                    for d in differences
-                ]
+                [ConfigResource(ConfigResourceType.TOPIC, topic, configs) for topic, configs in wanted.items()]
             )
+            self._check_changed(answers)
+            while True:  # the controller answers before the brokers know of it
+                if await self._settings(list(wanted), own=True) == wanted:
+                    return
+                await asyncio.sleep(_LOOK_S)
+
+    def _check_changed(self, answers: Sequence[Any]) -> None:
         for answer in answers:
             for code, message, _kind, name in answer.resources:
                 if code:
-                    raise Unavailable(
-                        f"Kafka at {self._address} did not change {name}: {message or for_code(code).__name__}"
-                    )
+                    told = message or for_code(code).__name__
+                    raise Unavailable(f"Kafka at {self._address} did not change {name}: {told}")
 
     async def _settings(self, names: Sequence[str], *, own: bool = False) -> dict[str, dict[str, str]]:
         """`own`: only what was set on the topic itself."""

@@ -14,7 +14,7 @@ from tests.kafka_broker import Broker, broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 # KAFKA_OUTAGE_S=60 for the long form; the broker's restart comes on top.
-OUTAGE_S = float(os.environ.get("KAFKA_OUTAGE_S", "4"))
+OUTAGE_S = float(os.environ.get("KAFKA_OUTAGE_S", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ async def test_what_waits_has_a_bound_and_beyond_it_is_refused(
 async def test_who_waits_for_an_acknowledgement_is_told_that_none_comes(
     own_broker: Broker, topic: TopicInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parlance.kafka_sender.PUBLISH_S", 2.0)
+    monkeypatch.setattr("parlance.kafka_sender.PUBLISH_S", 1.0)
     async with opened(opener(own_broker.url), [topic]) as bus:
         own_broker.freeze()
         try:

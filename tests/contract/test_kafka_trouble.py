@@ -115,9 +115,9 @@ async def test_an_event_over_the_limit_is_refused_where_it_is_appended(kafka_url
         assert bus.failed == ""
 
 
-async def test_what_the_broker_refuses_does_not_spoil_its_neighbours(kafka_url: str, topic: TopicInfo) -> None:
-    """The topic's own limit is lower than ours: the refused record shares its batch with good ones."""
-    await _limit(kafka_url, topic, 10_000)
+async def test_what_the_broker_refuses_does_not_spoil_its_neighbours(kafka_url: str) -> None:
+    """The refused record shares its batch with good ones."""
+    topic = await _limited(kafka_url, 10_000)
     async with opened(opener(kafka_url), [topic]) as bus:
         futures = [bus.publish(out(topic, value)) for value in numbered(5)]
         bad = bus.publish(out(topic, bytes(60_000)))
@@ -130,8 +130,8 @@ async def test_what_the_broker_refuses_does_not_spoil_its_neighbours(kafka_url: 
         assert (await bus.publish(out(topic, b"after"))).offset == 10
 
 
-async def test_a_refused_event_that_nobody_waits_for_shows_in_failed(kafka_url: str, topic: TopicInfo) -> None:
-    await _limit(kafka_url, topic, 10_000)
+async def test_a_refused_event_that_nobody_waits_for_shows_in_failed(kafka_url: str) -> None:
+    topic = await _limited(kafka_url, 10_000)
     seen: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context["exception"]))
     async with opened(opener(kafka_url), [topic]) as bus:
@@ -166,9 +166,15 @@ async def test_reading_what_is_not_there_is_refused_or_empty(kafka_url: str, top
         assert await bus.read(topic.name, 1, 0) == [record]
 
 
-async def _limit(url: str, topic: TopicInfo, size: int) -> None:
+async def _limited(url: str, size: int) -> TopicInfo:
+    """A topic whose own limit is lower than ours."""
     from parlance import kafka_address
-    from parlance.kafka_topics import Difference, Topics
+    from parlance.kafka_topics import Topics
 
+    made = fresh(1)[0]
     async with Topics(kafka_address.parse(url)) as cluster:
-        await cluster.change([Difference(topic.name, {"max.message.bytes": ("", str(size))})])
+        asked = cluster._new(made, 1)
+        asked.topic_configs["max.message.bytes"] = str(size)
+        await cluster._admin.create_topics([asked])
+        await cluster._led({made.name: made.partitions})
+    return made
