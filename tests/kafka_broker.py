@@ -1,7 +1,9 @@
 """The broker of the Kafka tests: in Docker (Testcontainers) where there is Docker, else from Maven, else none."""
 
+import contextlib
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -72,15 +74,13 @@ def broker(folder: Path, port: int = 0) -> Broker:
 
 
 def free_port() -> int:
-    """One whose neighbour is free too: the broker's controller takes that."""
+    """One whose neighbour, which the controller takes, is free too. Below those that outgoing connections get: a client
+    that looks for a dead broker there may be connected to itself, and then the broker cannot come back."""
     while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            two.bind(("127.0.0.1", port + 1))
             return port
 
 
