@@ -8,10 +8,10 @@ SEEDS ?= 10000
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run test check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop test check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: ## make .venv with everything that running needs (Python alone; seconds when nothing changed)
 	@infra/local/setup.sh run
@@ -24,7 +24,13 @@ setup-dev: # the same, with what tests and checks need
 run: setup ## start Parlance: gRPC on 127.0.0.1:50051, the page on 127.0.0.1:8080; Ctrl-C ends it
 	@exec $(BIN)/parlance run
 
-test: setup-dev ## all tests that need Python alone
+kafka: ## start a Kafka broker on 127.0.0.1:19092 (needs Java 17 and Maven; KAFKA_PORT chooses another port)
+	@infra/local/kafka.sh start
+
+kafka-stop: ## end it; its data stays in .kafka/
+	@infra/local/kafka.sh stop
+
+test: setup-dev ## all tests that need Python alone; with Java and Maven, or Docker, those of Kafka too
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node"
 
 check: setup-dev format lint types imports protos page ## formatting, types, import rules, protos, and the page in a browser

@@ -1,4 +1,4 @@
-"""All services in one process, on the embedded bus."""
+"""All services in one process, on the embedded bus or on Kafka."""
 
 import asyncio
 import gc
@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvloop
 
-from parlance.bus_journal import JournalBus
+from parlance.bus_choice import for_services
 from parlance.config import Config
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import EVENT_CLASSES, dead_topic, topic_of
@@ -35,8 +35,6 @@ _DRAIN_S = 4.0
 def run(config: Config) -> int:
     """Until SIGINT or SIGTERM. Raises ParlanceError where it cannot start; the message says what to do."""
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    if config.bus:
-        raise Unavailable(f"PARLANCE_BUS={config.bus}: this version has the embedded journal only; leave it empty")
     try:
         uvloop.run(_until_stopped(config))
     except BaseExceptionGroup as group:
@@ -79,8 +77,8 @@ async def _base(config: Config) -> AsyncGenerator[Base, None]:
         config.home.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
-    bus = JournalBus(config.journal)
-    store = SqliteStore(bus)
+    bus, rows = for_services(config)
+    store = SqliteStore(rows)
     bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
     ledger = LedgerService(bus, config.ledger, config.time_zone)
     bus.may_trim = ledger.may_trim

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parlance.bus import Bus
+from parlance.bus_choice import for_looking
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import InvalidRequest
@@ -54,12 +55,10 @@ class Verdict:
 
 
 async def rerun(config: Config, turn_id: str, understand: Understand) -> Verdict:
-    """Reads the turn from the journal, which may be in use by a running platform. Raises InvalidRequest where the turn
+    """Reads the turn from the log, which may be in use by a running platform. Raises InvalidRequest where the turn
     is not there or has not ended."""
-    if not config.journal.exists():
-        raise InvalidRequest(f"there is no journal in {config.home} yet; start it with 'parlance run'")
     async with AsyncExitStack() as stack:
-        bus = await _open(stack, config.journal, owner=False)
+        bus = await _open(stack, for_looking(config))
         past = await History(bus, Sealing(Keys(config.keys))).past(turn_id)
         record = Record.of(past)
         if record is None:
@@ -71,8 +70,7 @@ async def rerun(config: Config, turn_id: str, understand: Understand) -> Verdict
         return Verdict(past.header.turn_id, _compare(record, read_back) if not why_not else [], why_not)
 
 
-async def _open(stack: AsyncExitStack, path: Path, *, owner: bool) -> JournalBus:
-    bus = JournalBus(path, owner=owner)
+async def _open(stack: AsyncExitStack, bus: Bus) -> Bus:
     bus.declare([topic_of(cls) for cls in EVENT_CLASSES])
     await bus.start()
     stack.push_async_callback(bus.stop)
@@ -81,7 +79,7 @@ async def _open(stack: AsyncExitStack, path: Path, *, owner: bool) -> JournalBus
 
 async def _through(stack: AsyncExitStack, home: Path, events: Sequence[Any]) -> list[Any]:
     """The events after a journey through a fresh home: sealed with its keys, written, read, opened."""
-    bus, sealing = await _open(stack, home / "journal.db", owner=True), Sealing(Keys(home / "keys.json"))
+    bus, sealing = await _open(stack, JournalBus(home / "journal.db")), Sealing(Keys(home / "keys.json"))
     at = [await bus.publish(record_of(event, sealing.seal)) for event in events]
     return [await _read(bus, sealing, record.topic, record.partition, record.offset) for record in at]
 

@@ -11,7 +11,7 @@ compile() { # output, then further arguments
   shift
   "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header --no-annotate ${UPGRADE:+--upgrade} \
-    --extra models --extra llm --group build --output-file "$out" "$@"
+    --extra models --extra llm --extra kafka --group build --output-file "$out" "$@"
 }
 
 mkdir -p requirements

@@ -69,7 +69,8 @@ class Bus(Protocol):
         """Everything appended is durable when it returns."""
 
     def declare(self, topics: Sequence[TopicInfo]) -> None:
-        """The topics that will be used; they are made where they do not exist."""
+        """The topics that will be used. The journal makes them where they do not exist; on Kafka their absence is an
+        error that says how to make them."""
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
         """Appends in call order; nobody waits. Lazy: nobody waits for its consequence either, so it may be

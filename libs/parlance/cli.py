@@ -15,6 +15,7 @@ from parlance.cli_more import dlq_app, import_app, replay_app
 from parlance.cli_routes import routes_app
 from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
+from parlance.cli_topics import topics_app
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
 from parlance.v1.reply_pb2 import Outcome
@@ -41,6 +42,7 @@ app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
 app.command()(stats)
+app.add_typer(topics_app, name="topics")
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ async def examine(config: Config) -> list[Finding]:
         *_ports(config),
         *await asyncio.to_thread(_models, config),
         await asyncio.to_thread(_journal, config),
+        *([await _kafka(config)] if config.bus else []),
         _program("flite", "the fallback voice; install the package 'flite'"),
         _player(),
     ]
@@ -81,6 +82,20 @@ def _journal(config: Config) -> Finding:
     if said == "ok":
         return Finding("good", "journal", f"{config.journal}, {config.journal.stat().st_size // 2**20} MB, sound")
     return Finding("bad", "journal", f"{config.journal} is damaged ({said}); move it away, or restore your backup")
+
+
+async def _kafka(config: Config) -> Finding:
+    from parlance.bus_choice import for_looking
+    from parlance.cli_topics import declared
+
+    try:
+        bus = for_looking(config)
+        bus.declare(declared())
+        await bus.start()
+        await bus.stop()
+    except ParlanceError as exc:
+        return Finding("bad", "kafka", exc.message)
+    return Finding("good", "kafka", f"{config.bus} answers and has the topics that are declared")
 
 
 def _player() -> Finding:

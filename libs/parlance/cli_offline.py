@@ -6,7 +6,7 @@ from typing import Any
 
 from parlance import clock, ids
 from parlance.bus import Bus, Out
-from parlance.bus_journal import JournalBus
+from parlance.bus_choice import for_looking
 from parlance.config import Config
 from parlance.errors import InvalidRequest
 from parlance.events import EVENT_CLASSES, TOPICS, dead_topic, parse, to_bytes, topic_of, wrap
@@ -28,9 +28,7 @@ class Offline:
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[Bus, None]:
-        if not self._config.journal.exists():
-            raise InvalidRequest(f"there is no journal in {self._config.home} yet; start it with 'parlance run'")
-        bus = JournalBus(self._config.journal, owner=False)
+        bus = for_looking(self._config)
         bus.declare([*(topic_of(c) for c in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
         await bus.start()
         try:

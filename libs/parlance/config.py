@@ -17,7 +17,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 class Config:
     # Where data lives.
     home: Path
-    # "" is the embedded journal in `home`.
+    # "" is the embedded journal in `home`; else kafka://HOST:PORT.
     bus: str
     grpc_port: int
     http_port: int
@@ -37,6 +37,11 @@ class Config:
     @property
     def ledger(self) -> Path:
         return self.home / "ledger.db"
+
+    @property
+    def rows(self) -> Path:
+        """Where the rows and the outbox are, when the events are on Kafka."""
+        return self.home / "rows.db"
 
     @property
     def keys(self) -> Path:

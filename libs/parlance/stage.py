@@ -35,7 +35,8 @@ class Stage:
         self.name = name
         self._bus, self._sealing, self._work = bus, sealing, work
         self._lanes: dict[str, Lane] = {}
-        self._known: OrderedDict[str, None] = OrderedDict()
+        # By event id: the ownership that it is handled under; None once it is done.
+        self._known: OrderedDict[str, int | None] = OrderedDict()
         self._offsets = Offsets()
         self._in_flight = 0
         self._paused = False
@@ -76,8 +77,9 @@ class Stage:
 
     def _deliver(self, records: list[Record]) -> None:
         for record in records:
-            self._offsets.began(record.topic, record.partition, record.offset)
-            self._receive(record, self._owned(record))
+            ownership = self._owned(record)
+            self._offsets.began(record.topic, record.partition, record.offset, ownership)
+            self._receive(record, ownership)
         if self._in_flight > self._work.max_in_flight and not self._paused and self._subscription is not None:
             self._paused = True
             self._subscription.pause()
@@ -102,13 +104,18 @@ class Stage:
             self._done(record, ownership)
             return
         event_id = event.header.event_id
-        if event_id in self._known:
+        if not self._is_new(event_id, ownership):
             self._done(record, ownership)
             return
-        self._known[event_id] = None
+        self._known[event_id] = ownership
         if len(self._known) > _KNOWN_IDS:
             self._known.popitem(last=False)
         self._enqueue(Item(event.header.session_id, event, record, clock.now_us(), ownership=ownership))
+
+    def _is_new(self, event_id: str, ownership: int) -> bool:
+        """What is still handled under an ownership that was lost is handled again: its end is not this one's."""
+        under = self._known.get(event_id)
+        return event_id not in self._known or (under is not None and under < ownership)
 
     def _enqueue(self, item: Item, front: bool = False) -> None:
         lane = self._lanes.get(item.session)
@@ -165,6 +172,9 @@ class Stage:
     def _finish(self, item: Item, keep: bool) -> None:
         self._in_flight -= 1
         if item.record is not None and keep:
+            event_id = item.event.header.event_id
+            if self._known.get(event_id) == item.ownership:
+                self._known[event_id] = None
             self._done(item.record, item.ownership)
 
     def _relax(self) -> None:
@@ -209,8 +219,9 @@ class Stage:
     def _leave(self, item: Item) -> None:
         """To the owner that has replaced this one."""
         logger.warning("%s: replaced by another owner; leaves the event to it", self.name)
-        if item.record is not None:
-            self._known.pop(item.event.header.event_id, None)
+        event_id = item.event.header.event_id
+        if item.record is not None and self._known.get(event_id) == item.ownership:
+            del self._known[event_id]
 
     def _still_owns(self, item: Item) -> bool:
         return item.record is None or self._owned(item.record) == item.ownership
@@ -227,6 +238,6 @@ class Stage:
         self._bus.append([dead_letter(self.name, record, error, attempts, turn_id)])
 
     def _done(self, record: Record, ownership: int) -> None:
-        upto = self._offsets.ended(record.topic, record.partition, record.offset)
+        upto = self._offsets.ended(record.topic, record.partition, record.offset, ownership)
         if upto is not None and self._subscription is not None:
             self._subscription.commit(record.topic, record.partition, upto, ownership)

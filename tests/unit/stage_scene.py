@@ -62,6 +62,15 @@ class Scene:
         event = wrap(SessionEvent, header, made)
         self.bus.append([record_of(event, self.world.sealing.seal)])
 
+    def given_anew(self) -> None:
+        """The stage's partitions were lost and came back: all of them from the beginning, under a new ownership."""
+        subscription: Any = self.stage._subscription
+        for place in subscription._next:
+            self.world.ownerships["intent", *place] += 1
+            subscription._ownership[place] += 1
+            subscription._next[place] = 0
+            subscription.notify(*place)
+
     async def _process(self, item: Item) -> None:
         turn = item.event.header.turn_id
         if item.event.WhichOneof("event") == "interrupted":

@@ -29,3 +29,11 @@ def test_partitions_do_not_wait_for_each_other() -> None:
     offsets = _begun(0)
     offsets.began("t", 1, 0)
     assert offsets.ended("t", 1, 0) == 1
+
+
+def test_what_began_under_an_older_ownership_counts_no_more() -> None:
+    offsets = _begun(0, 1)
+    offsets.began("t", 0, 0, ownership=1)
+    offsets.began("t", 0, 1, ownership=1)
+    assert [offsets.ended("t", 0, 0), offsets.ended("t", 0, 1)] == [None, None]
+    assert offsets.ended("t", 0, 0, ownership=1) == 1

@@ -32,6 +32,35 @@ def test_an_event_that_comes_twice_is_handled_once() -> None:
     assert scene.committed == 2
 
 
+def test_what_is_in_hand_when_its_partition_comes_back_is_handled_again_before_it_counts_as_done() -> None:
+    """Another may have had the partition meanwhile, so the work in hand is no longer this ownership's."""
+    committed = []
+
+    async def script(scene: Scene) -> None:
+        scene.publish("t", "5")
+        await asyncio.sleep(1)
+        scene.given_anew()
+        await asyncio.sleep(7)
+        committed.append(scene.committed)
+        await asyncio.sleep(4)
+
+    scene = Scene().play(script)
+    assert scene.log == ["t begins", "t ends", "t begins", "t ends"]
+    assert committed == [0] and scene.committed == 1
+
+
+def test_what_was_done_when_its_partition_comes_back_is_not_done_again() -> None:
+    async def script(scene: Scene) -> None:
+        scene.publish("t")
+        await asyncio.sleep(2)
+        scene.given_anew()
+        scene.publish("u")
+        await asyncio.sleep(2)
+
+    scene = Scene().play(script)
+    assert scene.log == ["t begins", "t ends", "u begins", "u ends"] and scene.committed == 2
+
+
 def test_an_interruption_cuts_the_running_work_and_is_handled_next() -> None:
     async def script(scene: Scene) -> None:
         scene.publish("t", "60")

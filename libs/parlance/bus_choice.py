@@ -1,0 +1,30 @@
+"""Which bus a process uses, by its settings. Kafka's client is imported only where it is used: that takes a while."""
+
+from parlance.bus import Bus
+from parlance.bus_journal import JournalBus
+from parlance.config import Config
+from parlance.errors import InvalidRequest
+
+
+def for_services(config: Config) -> tuple[Bus, JournalBus]:
+    """The bus, and the journal that the store of its rows is made on; not started. Raises InvalidRequest where
+    PARLANCE_BUS is no address."""
+    if not config.bus:
+        journal = JournalBus(config.journal)
+        return journal, journal
+    from parlance.bus_kafka import KafkaBus
+    from parlance.bus_outbox import OutboxBus
+
+    outbox = OutboxBus(config.rows, KafkaBus(config.bus))
+    return outbox, outbox.rows
+
+
+def for_looking(config: Config) -> Bus:
+    """Beside the services: reads, and may append. Raises InvalidRequest where there is nothing yet."""
+    if config.bus:
+        from parlance.bus_kafka import KafkaBus
+
+        return KafkaBus(config.bus)
+    if not config.journal.exists():
+        raise InvalidRequest(f"there is no journal in {config.home} yet; start it with 'parlance run'")
+    return JournalBus(config.journal, owner=False)

@@ -1,0 +1,139 @@
+"""How aiokafka's clients are made: one place for their settings, and for making its errors ours."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from parlance.bus import Record
+from parlance.errors import Unavailable
+from parlance.events import TopicInfo
+from parlance.kafka_address import CONNECT_S, EVENT_BYTES, LEAVE_S, REQUEST_S, Address
+
+# It logs each attempt at a broker that is away, as an error; `Bus.failed` says it once.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+FETCH_WAIT_MS = 500
+_REQUEST_BYTES = 1 << 20
+_BATCH_BYTES = 128 << 10
+_REQUEST_MS = int(REQUEST_S * 1000)
+_NEVER_MS = 2**31 - 1
+
+assert EVENT_BYTES < _REQUEST_BYTES
+
+
+def producer(address: Address) -> Any:
+    """Idempotent, acknowledged by all replicas in sync, nothing waits for company. In this form the client keeps a
+    batch until the broker takes it, however long that is."""
+    return AIOKafkaProducer(
+        bootstrap_servers=list(address.servers),
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=_REQUEST_BYTES,
+        request_timeout_ms=_REQUEST_MS,
+        retry_backoff_ms=100,
+    )
+
+
+def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_WAIT_MS) -> Any:
+    """Dynamic member, Range assignment, commits by hand. A paused reader is never taken for a dead one: the loop
+    that would read is the loop that sends the heartbeats."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=list(address.servers),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=[RangePartitionAssignor],
+        session_timeout_ms=6000,
+        heartbeat_interval_ms=1000,
+        max_poll_interval_ms=_NEVER_MS,
+        rebalance_timeout_ms=_REQUEST_MS,
+        request_timeout_ms=_REQUEST_MS,
+        retry_backoff_ms=100,
+        fetch_max_wait_ms=fetch_wait_ms,
+        max_partition_fetch_bytes=_REQUEST_BYTES,
+    )
+
+
+async def started(client: Any, address: Address) -> Any:
+    """The client, connected. Raises Unavailable where nothing that speaks Kafka answers."""
+    # Not cancelled with us: in the middle of it, the client would leave its connection open.
+    starting = asyncio.get_running_loop().create_task(client.start())
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            await asyncio.shield(starting)
+    except BaseException as exc:
+        await asyncio.wait([starting], timeout=LEAVE_S)
+        if not starting.cancel():
+            starting.exception()
+        await closed(client)
+        if isinstance(exc, KafkaError | OSError | TimeoutError):
+            raise address.absent() from exc
+        raise
+    return client
+
+
+async def closed(client: Any) -> None:
+    """Stops a client; what it cannot say to a broker that is away is left unsaid."""
+    try:
+        async with asyncio.timeout(LEAVE_S):
+            await client.stop()
+    except BaseException as exc:
+        inner = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        await inner.close()
+        if not isinstance(exc, KafkaError | OSError | TimeoutError):
+            raise
+
+
+@contextlib.asynccontextmanager
+async def explained(address: Address) -> AsyncGenerator[None, None]:
+    """Makes the client's errors ours. Raises Unavailable."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as exc:
+        raise Unavailable(f"Kafka at {address} did not do what was asked ({type(exc).__name__}); check it") from exc
+
+
+def record_of(message: Any) -> Record:
+    """Kafka counts milliseconds."""
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        message.timestamp * 1000,
+        message.key or b"",
+        message.value or b"",
+        tuple(message.headers),
+    )
+
+
+async def check_topics(client: Any, address: Address, topics: Iterable[TopicInfo]) -> None:
+    """Raises Unavailable where a topic is missing, has other partitions than declared, or a partition no leader."""
+    async with explained(address), asyncio.timeout(CONNECT_S):
+        cluster = await client.fetch_all_metadata()
+    found = {t.name: sorted(cluster.partitions_for_topic(t.name) or ()) for t in topics}
+    apply = f"type: parlance topics apply --bus {address}"
+    missing = [name for name, numbers in found.items() if not numbers]
+    if missing:
+        raise Unavailable(f"Kafka at {address} has no topic {', '.join(sorted(missing))}; {apply}")
+    for info in topics:
+        if len(found[info.name]) != info.partitions:
+            raise Unavailable(
+                f"topic {info.name} has {len(found[info.name])} partitions at {address}, but {info.partitions} are "
+                "declared: a session would be split; see what parlance topics apply says"
+            )
+    _check_leaders(cluster, address, found)
+
+
+def _check_leaders(cluster: Any, address: Address, found: Mapping[str, list[int]]) -> None:
+    for name, numbers in found.items():
+        led = cluster.available_partitions_for_topic(name) or set()
+        if set(numbers) - set(led):
+            raise Unavailable(f"topic {name} has partitions without a leader at {address}: wait for its brokers")

@@ -1,0 +1,249 @@
+"""A subscription to Kafka: one consumer, one task that hands its records over, commits that carry an ownership.
+
+After a rebalance the client fetches again from the committed offsets. What a partition that stayed has delivered
+already is not delivered again; a partition that comes anew has a new ownership and begins at its commit.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from parlance.bus import Deliver, Record
+from parlance.errors import ParlanceError, Unavailable
+from parlance.kafka_address import LEAVE_S, RETRY_S, Address
+from parlance.kafka_client import closed, consumer, record_of, started
+from parlance.kafka_commits import Commits
+from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
+from parlance.kafka_wanted import Listener, Wanted, seek
+
+_POLL_MS = 1000
+_MOST = 512
+_LOOK_S = 0.05
+
+
+@dataclass(slots=True)
+class Plumbing:
+    """What a subscription needs of its bus. `after_appends` does work in call order with all appends."""
+
+    address: Address
+    prefix: str
+    flush: Callable[[], Awaitable[None]]
+    after_appends: Callable[[Callable[[], Awaitable[None]]], None]
+    stopped: Callable[["KafkaSubscription"], None]
+
+
+class KafkaSubscription:
+    """Made by `KafkaBus.subscribe`; `run` is a task of the bus."""
+
+    def __init__(self, plumbing: Plumbing, wanted: Wanted, deliver: Deliver, ownerships: Ownerships) -> None:
+        self.wanted = wanted
+        self._trouble = ""
+        self._split = ""
+        self._plumbing = plumbing
+        self._deliver = deliver
+        self._membership = Membership(ownerships)
+        self._commits = Commits(self._membership)
+        self._loop = asyncio.get_running_loop()
+        self._consumer: Any = None
+        self._next: dict[Place, int] = {}
+        self._revocations = 0
+        self._settled = asyncio.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._moved = asyncio.Event()
+        self._holding = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._cut = False
+        self._opened = asyncio.Event()
+        if wanted.group is None and wanted.from_us is None:
+            plumbing.after_appends(self._open)
+
+    def start(self, spawn: Callable[[Any], "asyncio.Task[None]"]) -> None:
+        self._tasks = [spawn(self._run()), spawn(self._commits.run())]
+
+    @property
+    def failed(self) -> str:
+        """ "" while well."""
+        return self._split or self._trouble
+
+    def commit(self, topic: str, partition: int, next_offset: int, ownership: int) -> None:
+        if self.wanted.group is not None and not self._cut:
+            self._commits.add((topic, partition), next_offset, ownership)
+
+    def ownership(self, topic: str, partition: int) -> int:
+        return self._membership.held.get((topic, partition), 0)
+
+    def pause(self) -> None:
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        self._flowing.set()
+
+    async def caught_up(self) -> None:
+        await self._plumbing.flush()
+        goals: dict[Place, int] = {}
+        while True:
+            if self._cut:
+                raise Unavailable("the subscription was stopped")
+            revocations = self._revocations
+            if self._settled.is_set() and await self._reached(goals) and revocations == self._revocations:
+                if self.failed:
+                    raise Unavailable(self.failed)
+                return
+            self._moved.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._moved.wait()
+
+    async def stop(self) -> None:
+        if self._cut:
+            return
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._leave()
+        self._plumbing.stopped(self)
+
+    def cut(self) -> None:
+        """No delivery from now on."""
+        self._cut = True
+        self._moved.set()
+
+    async def _run(self) -> None:
+        while not self._cut:
+            try:
+                if self.wanted.group is not None or self.wanted.from_us is not None:
+                    await self._open()
+                await self._opened.wait()
+                while not self._cut:
+                    await self._once()
+            except (KafkaError, OSError, TimeoutError, ParlanceError) as exc:
+                self._trouble = f"reading from Kafka at {self._plumbing.address} failed ({type(exc).__name__}): {exc}"
+                await asyncio.sleep(RETRY_S)
+                await self._again(exc)
+
+    async def _again(self, exc: Exception) -> None:
+        """Where the client itself is of no use any more, a new one goes on."""
+        if self._consumer is None or self.wanted.group is None:
+            return
+        client, self._consumer = self._consumer, None
+        self._on_revoked()
+        await closed(client)
+
+    async def _open(self) -> None:
+        """Connects and finds where to begin."""
+        if self._cut or self._consumer is not None:
+            return
+        address, group = self._plumbing.address, self.wanted.group
+        client = consumer(address, group and self._plumbing.prefix + group)
+        await started(client, address)
+        if self._cut:
+            await closed(client)
+            return
+        self._consumer = client
+        try:
+            if group is not None:
+                client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
+            else:
+                await seek(client, self.wanted)
+                self._membership.assigned("", 0, self.wanted.places)
+                self._settled.set()
+        except BaseException:
+            self._consumer = None
+            await closed(client)
+            raise
+        self._opened.set()
+
+    async def _once(self) -> None:
+        await self._flowing.wait()
+        batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST)
+        self._trouble = ""
+        self._moved.set()
+        if not batches:
+            return
+        self._holding = True
+        try:
+            # They may be of an assignment whose ownerships are not counted yet; those of one that has been revoked
+            # since are fetched again.
+            revocations = self._revocations
+            await self._settled.wait()
+            while not self._flowing.is_set():
+                await self._flowing.wait()
+            if revocations == self._revocations and not self._cut:
+                self._hand_over(batches)
+        finally:
+            self._holding = False
+
+    def _hand_over(self, batches: dict[Any, list[Any]]) -> None:
+        records: list[Record] = []
+        for at, messages in batches.items():
+            place = at.topic, at.partition
+            begin = self._next.get(place, 0)
+            records += [record_of(m) for m in messages if m.offset >= begin]
+            self._next[place] = max(begin, messages[-1].offset + 1)
+        if not records:
+            return
+        try:
+            self._deliver(records)
+        except Exception as exc:
+            self._loop.call_exception_handler({"message": "a delivery failed", "exception": exc})
+
+    async def _reached(self, goals: dict[Place, int]) -> bool:
+        """Whether all that is held here has been delivered up to the goals; finds the goals that are missing."""
+        client, places = self._consumer, list(self._membership.held)
+        if client is None:
+            return False
+        try:
+            unknown = [TopicPartition(*place) for place in places if place not in goals]
+            if unknown:
+                goals.update({(at.topic, at.partition): end for at, end in (await client.end_offsets(unknown)).items()})
+            for place in places:
+                if self._next.get(place, 0) >= goals[place]:
+                    continue
+                # Not by its records: there are none, or (compacted, marked) none at its end.
+                if await client.position(TopicPartition(*place)) < goals[place] or self._holding:
+                    return False
+        except (KafkaError, IllegalStateError, TimeoutError):
+            return False
+        return True
+
+    def _on_revoked(self) -> None:
+        self._revocations += 1
+        self._settled.clear()
+        self._commits.revoked()
+
+    def _on_assigned(self, assigned: set[Any]) -> None:
+        if self._consumer is None:
+            return
+        group = self._consumer._coordinator
+        places = {(at.topic, at.partition) for at in assigned}
+        for place in self._membership.assigned(group.member_id, group.generation, places):
+            self._next.pop(place, None)
+        for place in [p for p in self._next if p not in places]:
+            del self._next[place]
+        split = uneven(self.wanted.topics, places)
+        self._split = (
+            f"the members of group {self.wanted.group} do not read the same topics or do not use Range assignment: "
+            "a session's events go to two of them; stop the others"
+            if split
+            else ""
+        )
+        self._commits.assigned(self._consumer)
+        self._settled.set()
+        self._moved.set()
+
+    async def _leave(self) -> None:
+        if self._consumer is None:
+            return
+        with contextlib.suppress(TimeoutError):  # not written: they are delivered again
+            async with asyncio.timeout(LEAVE_S):
+                await self._commits.write()
+        client, self._consumer = self._consumer, None
+        await closed(client)

@@ -1,0 +1,45 @@
+"""What a subscription reads, where it begins, and how it is told that its group shares out anew."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+
+from parlance.kafka_ownership import Place
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What is read: a group's share of the topics, or (without a group) these places from a time on (None: what
+    comes)."""
+
+    group: str | None
+    topics: tuple[str, ...]
+    places: tuple[Place, ...]
+    from_us: int | None
+
+
+async def seek(client: Any, wanted: Wanted) -> None:
+    """Takes the places and goes to where it was asked to begin."""
+    places = [TopicPartition(*place) for place in wanted.places]
+    client.assign(places)
+    begin = await client.end_offsets(places)
+    if wanted.from_us is not None:
+        found = await client.offsets_for_times(dict.fromkeys(places, -(-wanted.from_us // 1000)))
+        begin |= {place: at.offset for place, at in found.items() if at is not None}
+    for place in places:
+        client.seek(place, begin[place])
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Both return at once: while one member thinks, all of the group stand still."""
+
+    def __init__(self, revoked: Callable[[], None], assigned: Callable[[set[Any]], None]) -> None:
+        self._revoked, self._assigned = revoked, assigned
+
+    def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        self._revoked()
+
+    def on_partitions_assigned(self, assigned: set[Any]) -> None:
+        self._assigned(assigned)

@@ -1,0 +1,224 @@
+"""The broker of the Kafka tests: in Docker (Testcontainers) where there is Docker, else from Maven, else none."""
+
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "infra/local/kafka.sh"
+IMAGE = "apache/kafka:4.1.1"
+
+
+class Broker(Protocol):
+    url: str
+
+    def start(self) -> None:
+        """Returns when it answers; its data is what it was."""
+
+    def kill(self) -> None: ...
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    def forget(self) -> None:
+        """Ends it, and its data with it."""
+
+
+@cache
+def kind() -> str:
+    """ "docker", "maven", or "" where there is neither."""
+    if shutil.which("docker") and _has_testcontainers():
+        asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
+        if asked.returncode == 0:
+            return "docker"
+    return "maven" if shutil.which("java") and shutil.which("mvn") else ""
+
+
+def told() -> str:
+    """For the head of a test run."""
+    return {
+        "docker": f"Kafka: {IMAGE} in Docker (Testcontainers)",
+        "maven": "Kafka: from Maven artifacts (no Docker here)",
+        "": "Kafka: none (no Docker, and not both Java and Maven); its tests are skipped",
+    }[kind()]
+
+
+def broker(folder: Path, port: int = 0) -> Broker:
+    """Not started yet. Skips the test where there is none, and says what is missing."""
+    if not _has_aiokafka():
+        pytest.skip("needs aiokafka; type: make setup-dev")
+    match kind():
+        case "docker":
+            return DockerBroker(port or free_port())
+        case "maven":
+            fetched = subprocess.run([SCRIPT, "jars"], capture_output=True, text=True, check=False, timeout=110)
+            if fetched.returncode:
+                pytest.skip(fetched.stderr.strip())
+            return MavenBroker(folder, port or free_port())
+        case _:
+            pytest.skip("needs a Kafka broker: Docker, or Java and Maven")
+
+
+def free_port() -> int:
+    """One whose neighbour, which the controller takes, is free too. Below those that outgoing connections get: a client
+    that looks for a dead broker there may be connected to itself, and then the broker cannot come back."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            two.bind(("127.0.0.1", port + 1))
+            return port
+
+
+class MavenBroker:
+    def __init__(self, folder: Path, port: int) -> None:
+        self.url = f"kafka://127.0.0.1:{port}"
+        self._folder = folder
+        self._env = {**os.environ, "KAFKA_PORT": str(port), "KAFKA_DATA": str(folder)}
+
+    def start(self) -> None:
+        self._run("start")
+
+    def kill(self) -> None:
+        pid = self._pid
+        os.kill(pid, signal.SIGKILL)
+        while (proc := Path(f"/proc/{pid}/stat")).exists() and " Z " not in proc.read_text():
+            time.sleep(0.01)
+
+    def freeze(self) -> None:
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+    def forget(self) -> None:
+        self._run("forget")
+
+    @property
+    def _pid(self) -> int:
+        return int((self._folder / "pid").read_text())
+
+    def _run(self, what: str) -> None:
+        done = subprocess.run([SCRIPT, what], env=self._env, capture_output=True, text=True, check=False, timeout=100)
+        assert done.returncode == 0, done.stderr
+
+
+class DockerBroker:
+    def __init__(self, port: int) -> None:
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+        self.url = f"kafka://127.0.0.1:{port}"
+        self._port = port
+        self._started = False
+        made = DockerContainer(IMAGE).with_bind_ports(9092, port)
+        for name, value in _settings(port).items():
+            made = made.with_env(name, value)
+        self._container: Any = made.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+
+    def start(self) -> None:
+        if self._started:
+            self._container.get_wrapped_container().start()
+        else:
+            self._container.start()
+        self._started = True
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("the broker does not answer")
+
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def freeze(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def forget(self) -> None:
+        self._container.stop()
+
+
+def _settings(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "4",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+
+
+def _has_testcontainers() -> bool:
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    try:
+        import testcontainers.core.container  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _has_aiokafka() -> bool:
+    try:
+        import aiokafka  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@contextmanager
+def shared(folder: Path) -> Iterator[str]:
+    """The url of one broker for all processes of a test run: the first starts it, the last one ends it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "users").open("w") as users, (folder / "starting").open("w") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        at = folder / "port"
+        port = int(at.read_text()) if at.exists() else 0
+        made = broker(folder / "broker", port)
+        if not port:
+            at.write_text(made.url.rpartition(":")[2])
+            made.start()
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        try:
+            yield made.url
+        finally:
+            _end(made, starting, users, at)
+
+
+def _end(made: Broker, starting: Any, users: Any, at: Path) -> None:
+    fcntl.flock(starting, fcntl.LOCK_EX)
+    fcntl.flock(users, fcntl.LOCK_UN)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    made.forget()
+    at.unlink()
