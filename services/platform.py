@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import uvloop
 
 from parlance.bus_choice import for_services
+from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import EVENT_CLASSES, dead_topic, topic_of
@@ -81,7 +82,8 @@ async def _base(config: Config) -> AsyncGenerator[Base, None]:
     store = SqliteStore(rows)
     bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
     ledger = LedgerService(bus, config.ledger, config.time_zone)
-    bus.may_trim = ledger.may_trim
+    if isinstance(bus, JournalBus):
+        bus.may_trim = ledger.may_trim
     await bus.start()
     try:
         routes = Routes(bus)
