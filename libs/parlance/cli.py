@@ -11,7 +11,8 @@ import typer
 
 from parlance import cli_show, cli_sound, config
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
-from parlance.cli_more import dlq_app, import_app, replay_app
+from parlance.cli_more import dlq_app, import_app
+from parlance.cli_replay_run import replay_app
 from parlance.cli_routes import routes_app
 from parlance.cli_talk import NotRunning, Talk
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
