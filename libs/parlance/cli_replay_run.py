@@ -1,30 +1,27 @@
-"""`parlance replay run`, `report` and `compare`: load on the running platform, and what came of it."""
+"""`parlance replay run`: load on the running platform, from a file of questions."""
 
 import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from parlance import clock, config, ids
+from parlance import cli_replay_search, clock, config, ids
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async
-from parlance.cli_replay import replay_app
 from parlance.egress import leaves
 from parlance.errors import InvalidRequest
 from parlance.v1.gateway_service_pb2 import ListRoutesRequest
-
-__all__ = ["replay_app"]
 
 # How often what was measured is kept, so that a crash loses no more.
 _KEEP_S = 5.0
 _SPEED_MAX = 100.0
 
 
-@replay_app.command("run")
-def replay_run(  # noqa: PLR0913 - a command's options
+def run(  # noqa: PLR0913 - a command's options
     file: Annotated[Path, typer.Argument(help="A file of 'parlance replay synth' or 'record'.")],
     speed: Annotated[str, typer.Option("--speed", help="1 (as recorded) to 100, or max.")] = "1",
     processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="That send.")] = 1,
@@ -33,6 +30,9 @@ def replay_run(  # noqa: PLR0913 - a command's options
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of --report.")] = False,
     sound: Annotated[bool, typer.Option("--sound", help="Let the replies be spoken; else devices are mute.")] = False,
     outside: Annotated[bool, typer.Option("--outside", help="Also where answers come from another machine.")] = False,
+    objective: Annotated[
+        str, typer.Option("--objective", help="Find the highest rate that meets it: 'p95 first audio <= 800 ms'.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Send the questions of a file to the running platform, under a run of its own: nothing is done for real.
@@ -56,10 +56,16 @@ def replay_run(  # noqa: PLR0913 - a command's options
         "began_at_us": clock.now_us(),
         "cpus": os.cpu_count(),
     }
+    if objective:
+        if report is not None or resume:
+            raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
+        trials = run_async(_search(settings.address, facts, turns, outside, objective))
+        cli_replay_search.tell(objective, trials, as_json)
+        return
     result = _result(facts, report, resume)
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))
-    _finish(result, report, as_json, stopped)
+    _finish(result, as_json, stopped, "go on with --resume" if report else "with --report it could be resumed")
 
 
 def _speed(said: str) -> float | None:
@@ -110,35 +116,63 @@ async def _check_running(outside: bool) -> None:
             raise InvalidRequest(f"open questions would go to {to}: allow it with --outside, or route llm elsewhere")
 
 
-async def _go(address: str, result: Any, turns: Any, report: Path | None) -> bool:
-    """Runs; whether it was stopped."""
-    from parlance.load_run import Plan, Run
+class _Watch:
+    """Shows how far a run is, keeps what it measures, and lets Ctrl-C end it."""
 
-    facts, stopped = result.facts, False
-    kept = time.monotonic()
-    with errors.status("starting") as status:
+    def __init__(self, address: str, report: Path | None, status: Any) -> None:
+        self._address, self._report, self._status = address, report, status
+        self._kept = time.monotonic()
+        self._run: Any = None
+        self.stopped = False
+
+    async def go(self, result: Any, turns: Any, enough: Callable[[Any], bool] = lambda result: False) -> None:
+        """Runs to its end, or until it has shown `enough`."""
+        from parlance.load_run import Plan, Run
+
+        facts = result.facts
+        speed = None if facts["speed"] == "max" else facts["speed"]
 
         def tell(now: Any) -> None:
-            nonlocal kept
-            status.update(_progress(now))
-            if report is not None and time.monotonic() - kept > _KEEP_S:
-                now.save(report)
-                kept = time.monotonic()
+            self._tell(now)
+            if enough(now):
+                self._run.stop()
 
-        speed = None if facts["speed"] == "max" else facts["speed"]
-        run = Run(Plan(address, facts["run"], speed, facts["processes"], facts["sound"]), result, tell)
+        self._run = Run(Plan(self._address, facts["run"], speed, facts["processes"], facts["sound"]), result, tell)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop)
+        self._keep(result)
+        try:
+            await self._run.go(turns)
+        finally:
+            self._keep(result)
 
-        def stop() -> None:
-            nonlocal stopped
-            stopped = True
-            status.update("stopping: what is open has 5 s to end")
-            run.stop()
+    def _tell(self, now: Any) -> None:
+        self._status.update(_progress(now))
+        if time.monotonic() - self._kept > _KEEP_S:
+            self._keep(now)
 
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
-        if report is not None:
-            result.save(report)
-        await run.go(turns)
-    return stopped
+    def _keep(self, result: Any) -> None:
+        if self._report is not None:
+            result.save(self._report)
+        self._kept = time.monotonic()
+
+    def _stop(self) -> None:
+        self.stopped = True
+        self._status.update("stopping: what is open has 5 s to end")
+        self._run.stop()
+
+
+async def _go(address: str, result: Any, turns: Any, report: Path | None) -> bool:
+    """Runs; whether it was stopped."""
+    with errors.status("starting") as status:
+        watch = _Watch(address, report, status)
+        await watch.go(result, turns)
+    return watch.stopped
+
+
+async def _search(address: str, facts: dict[str, Any], turns: Any, outside: bool, objective: str) -> list[Any]:
+    await _check_running(outside)
+    with errors.status("starting") as status:
+        return await cli_replay_search.find(objective, facts, turns, _Watch(address, None, status))
 
 
 def _progress(result: Any) -> str:
@@ -149,20 +183,16 @@ def _progress(result: Any) -> str:
     return f"{len(rows)} of {facts['turns']} turns, {result.took_s:.0f} s{p95}" + (f", {wrong} WRONG" if wrong else "")
 
 
-def _finish(result: Any, report: Path | None, as_json: bool, stopped: bool) -> None:
+def _finish(result: Any, as_json: bool, stopped: bool, go_on: str) -> None:
+    from parlance.load_result import without_rows
     from parlance.load_show import result_table
 
-    if report is not None:
-        result.save(report)
     told = result.as_json()
     if as_json:
-        print_json(
-            {name: value for name, value in told.items() if name not in ("turn_rows", "turns_fields", "machine")}
-        )
+        print_json(without_rows(told))
     else:
         console.print(result_table(told))
     if stopped and not result.complete:
-        go_on = "go on with --resume" if report is not None else "with --report it could be resumed"
         errors.print(f"stopped after {len(result.rows)} of {result.facts['turns']} turns; {go_on}", soft_wrap=True)
         raise typer.Exit(130)
     counts = told["counts"]

@@ -18,7 +18,8 @@ class Planned(NamedTuple):
 class Row(NamedTuple):
     """What came of a turn; milliseconds after the start, None where it did not happen.
 
-    `due`: the intended moment. `free`: when it could be sent: then, or when its session's turn before had ended.
+    `due`: the intended moment. `free`: when it could be sent: then, or when its session's turn before had ended (or
+    its conversation was open).
     `first`: its first sound, or its first clause where the device is mute. `outcome`: "answered", "failed", "refused",
     "cancelled"; "lost" (no end came) or "error" (it could not be sent, or its stream broke)."""
 

@@ -122,3 +122,8 @@ def resumed(document: dict[str, Any]) -> Result:
         sender_cpu_s=document["sender_cpu_s"],
         stretches=document["stretches"],
     )
+
+
+def without_rows(document: dict[str, Any]) -> dict[str, Any]:
+    """What fits a screen."""
+    return {name: value for name, value in document.items() if name not in ("turn_rows", "turns_fields", "machine")}

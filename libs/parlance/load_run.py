@@ -118,7 +118,10 @@ class Run:
                 self._fatal = Internal(told["fatal"])
                 self.stop()
         self._took()
-        await worker.wait()
+        if code := await worker.wait():
+            self._fatal = self._fatal or Internal(
+                f"a load process ended with exit code {code}; run the rest with --resume"
+            )
 
     async def _telling(self) -> None:
         while True:

@@ -135,6 +135,7 @@ class Talker:
             if left[0].due is not None and not await self._sleep(start + left[0].due - _AHEAD_S):
                 return
             async with self._open() as line:
+                free = max(free, time.monotonic())
                 while left and line.broken is None:
                     due = free if left[0].due is None else start + left[0].due
                     if not await self._sleep(due):

@@ -125,6 +125,7 @@ def test_what_cannot_be_run_is_told(platform: Platform, file: Path, tmp_path: Pa
         (("run", file, "--speed", "1000"), "--speed is 1 to 100, or max"),
         (("run", file, "--resume"), "--resume needs --report"),
         (("run", file, "--report", cut), "is no result"),
+        (("run", file, "--objective", "be quick"), "is no objective: write p95 first audio"),
         (("record", "--out", tmp_path / "r", "--from", "2036-01-01"), "no live turn"),
         (("record", "--out", tmp_path / "r", "--from", "yesterday"), "is no time"),
         (("synth", "--out", tmp_path / "s", "--turns", "5", "--seed", "1", "--rate", "-1"), "a rate is"),
