@@ -45,16 +45,8 @@ def run(  # noqa: PLR0913 - a command's options
     recording = load_file.read(file, load_file.Owner(settings.keys, settings.user_id))
     turns = recording.turns[:limit]
     facts = {
-        "run": ids.new(),
-        "file": {"name": file.name, "sha256": recording.digest, "origin": recording.head.origin},
-        "turns": len(turns),
-        "sessions": len({turn.session for turn in turns}),
-        "length_s": (turns[-1].at_us - turns[0].at_us) / 1e6 if turns else 0.0,
-        "speed": factor or "max",
-        "processes": processes,
-        "sound": sound,
-        "began_at_us": clock.now_us(),
-        "cpus": os.cpu_count(),
+        **_facts(file, recording, turns),
+        **{"speed": factor or "max", "processes": processes, "sound": sound},
     }
     if objective:
         if report is not None or resume:
@@ -66,6 +58,19 @@ def run(  # noqa: PLR0913 - a command's options
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))
     _finish(result, as_json, stopped, "go on with --resume" if report else "with --report it could be resumed")
+
+
+def _facts(file: Path, recording: Any, turns: Any) -> dict[str, Any]:
+    """Of a run that begins now."""
+    return {
+        "run": ids.new(),
+        "file": {"name": file.name, "sha256": recording.digest, "origin": recording.head.origin},
+        "turns": len(turns),
+        "sessions": len({turn.session for turn in turns}),
+        "length_s": (turns[-1].at_us - turns[0].at_us) / 1e6 if turns else 0.0,
+        "began_at_us": clock.now_us(),
+        "cpus": os.cpu_count(),
+    }
 
 
 def _speed(said: str) -> float | None:
