@@ -31,6 +31,7 @@ from services.dialogue.handler import converse
 from services.dialogue.parts import Parts as DialogueParts
 from services.intent import handler as intent
 from services.intent import provider as understanding
+from services.ledger.service import LedgerService
 from services.llm.service import LlmService
 from services.speech import provider as recognition
 from services.speech.service import SpeechService
@@ -50,6 +51,7 @@ class Base:
     store: Store
     sealing: Sealing
     routes: Routes
+    ledger: LedgerService | None = None
 
     def tell(self, event: Any) -> None:
         """A fact that a turn waits for."""
@@ -83,6 +85,9 @@ async def build(base: Base, stack: AsyncExitStack) -> Built:
     speech, understand, *_ = await asyncio.gather(
         _speech(base), _intent(base), tts.warm(), actions.start(), context.start(), _recall(base, llm, context)
     )
+    if base.ledger is not None:
+        await stack.enter_async_context(base.ledger.opened())
+        services["Ledger"] = base.ledger
     services.update(Actions=actions, Context=context, Llm=llm, Tts=tts, Speech=speech)
     parts = DialogueParts(base.bus, base.store, base.sealing, carrier, converse)
     stage = stateless("intent", base.bus, base.sealing, lambda e: intent.understand(e, understand), IntentEvent)

@@ -24,6 +24,7 @@ from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
 from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
 from services.gateway.web import Web
+from services.ledger.service import LedgerService
 from services.replays import Replays
 
 STAGES = ("intent", "dialogue")
@@ -81,11 +82,13 @@ async def _base(config: Config) -> AsyncGenerator[Base, None]:
     bus = JournalBus(config.journal)
     store = SqliteStore(bus)
     bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
+    ledger = LedgerService(bus, config.ledger, config.time_zone)
+    bus.may_trim = ledger.may_trim
     await bus.start()
     try:
         routes = Routes(bus)
         await routes.start()
-        yield Base(config, bus, store, Sealing(Keys(config.keys)), routes)
+        yield Base(config, bus, store, Sealing(Keys(config.keys)), routes, ledger)
         await routes.stop()
     finally:
         await bus.stop()
@@ -116,6 +119,7 @@ async def _running(base: Base, built: Built) -> AsyncGenerator[None, None]:
             gateway.run(ready[2]),
             web.run(ready[3]),
             built.ticker.run(),
+            *([base.ledger.run()] if base.ledger is not None else []),
         ]
         tasks = [group.create_task(w) for w in work]
         await asyncio.gather(*(r.wait() for r in ready))

@@ -19,12 +19,12 @@ from parlance.events import TopicInfo
 from parlance.journal_commits import Commits
 from parlance.journal_dispatch import Dispatch
 from parlance.journal_driver import Driver, InlineDriver, ThreadDriver
-from parlance.journal_log import Job, Log
+from parlance.journal_log import Job, Log, ddl
 from parlance.journal_reader import InlineReader, Reader, ThreadReader, end_of, offset_at, read_records
 from parlance.journal_schema import open_journal
 from parlance.journal_space import Ballast
 from parlance.journal_subscription import Plumbing, Start, settle
-from parlance.journal_upkeep import Upkeep, tidy
+from parlance.journal_upkeep import MayTrim, Upkeep, anything, tidy
 from parlance.journal_writer import HELD_LIMIT, Writer
 from parlance.locks import HomeLock
 
@@ -45,6 +45,8 @@ class JournalBus:
         self._dispatch = Dispatch()
         self._read_failure = ""
         self._unmade = False
+        # Asked before retention deletes anything; to be set before the start.
+        self.may_trim: MayTrim = anything
         self._running = False
         self._upkeep: Upkeep | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -72,7 +74,7 @@ class JournalBus:
         self._running = True
         try:
             for sql in self._requirements:
-                self._driver.put(_ddl(sql))
+                self._driver.put(ddl(sql))
             self._make(self._declared())
             await self._made()
         except BaseException:
@@ -87,7 +89,7 @@ class JournalBus:
             ballast = Ballast(self._path)
             self._writer = Writer(db, self._path, ballast)
             if self._owner and not self._inline:
-                self._upkeep = Upkeep(self._path, ballast, self._declared, lambda: self._writer.failed)
+                self._upkeep = Upkeep(self._path, ballast, self._declared, lambda: self._writer.failed, self.may_trim)
                 self._writer.on_full = self._upkeep.relieve
                 db.set_wal_hook(self._upkeep.on_wal)
         except BaseException:
@@ -135,7 +137,7 @@ class JournalBus:
         """Runs idempotent DDL before anything that is appended later: the tables of a store in this file."""
         self._requirements.append(sql)
         if self._running:
-            self._driver.put(_ddl(sql))
+            self._driver.put(ddl(sql))
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
         job = Job(tuple(outbox), durable=self._durable(outbox))
@@ -200,7 +202,7 @@ class JournalBus:
     async def upkeep(self) -> int:
         """Retention and compaction now; gives the number of records deleted. The owner does it by itself, but
         not inline."""
-        return await self.work(lambda log: tidy(log.db, self._declared()))
+        return await self.work(lambda log: tidy(log.db, self._declared(), may_trim=self.may_trim))
 
     @property
     def failed(self) -> str:
@@ -244,7 +246,3 @@ class JournalBus:
 
     def _on_read_failure(self, exc: Exception) -> None:
         self._read_failure = str(exc)
-
-
-def _ddl(sql: str) -> Job:
-    return Job(work=lambda log: log.db.execute(sql) and None)

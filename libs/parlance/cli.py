@@ -14,6 +14,7 @@ from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_as
 from parlance.cli_more import dlq_app, import_app
 from parlance.cli_replay import replay_app
 from parlance.cli_routes import routes_app
+from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
@@ -42,6 +43,7 @@ app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
 for command in (cli_replay_run.run, cli_replay_show.report, cli_replay_show.compare):
     replay_app.command()(command)
+app.command()(stats)
 
 
 def main() -> None:

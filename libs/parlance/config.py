@@ -35,6 +35,10 @@ class Config:
         return self.home / "journal.db"
 
     @property
+    def ledger(self) -> Path:
+        return self.home / "ledger.db"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys.json"
 

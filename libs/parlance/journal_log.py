@@ -119,3 +119,8 @@ class Log:
         # To its end: a statement left open would hold its snapshot, and the next transaction could not wait for a lock.
         row = self._execute(end.latest).get
         end.next, end.ts_us = (row[0] + 1, row[1]) if row else (0, 0)
+
+
+def ddl(sql: str) -> Job:
+    """A job that runs idempotent DDL."""
+    return Job(work=lambda log: log.db.execute(sql) and None)

@@ -31,9 +31,17 @@ REST_S = 1.0
 
 
 Pause = Callable[[], bool]
+# Of (topic, partition, offset): whether what is below that offset may go. Called in the upkeep's thread.
+MayTrim = Callable[[str, int, int], bool]
 
 
-def tidy(db: apsw.Connection, topics: Sequence[TopicInfo], pause: Pause = lambda: False) -> int:
+def anything(topic: str, partition: int, offset: int) -> bool:
+    return True
+
+
+def tidy(
+    db: apsw.Connection, topics: Sequence[TopicInfo], pause: Pause = lambda: False, may_trim: MayTrim = anything
+) -> int:
     """Deletes what is past its topic's retention and what compaction leaves out; gives the number of records.
     `pause` is called between chunks; True ends the work."""
     ids: dict[Any, Any] = {row[0]: row[1] for row in db.execute("SELECT name, id FROM topic")}
@@ -42,17 +50,24 @@ def tidy(db: apsw.Connection, topics: Sequence[TopicInfo], pause: Pause = lambda
         for partition in range(topic.partitions if topic.name in ids else 0):
             table = log_table(ids[topic.name], partition)
             if topic.retention_ms:
-                deleted += _trim(db, table, clock.now_us() - topic.retention_ms * 1000, pause)
+                keep_from = _keep_from(db, table, clock.now_us() - topic.retention_ms * 1000)
+                if keep_from and may_trim(topic.name, partition, keep_from):
+                    deleted += _trim(db, table, keep_from, pause)
             if topic.compacted:
                 deleted += _compact(db, table, pause)
     return deleted
 
 
-def _trim(db: apsw.Connection, table: str, before_us: int, pause: Pause) -> int:
-    newest = db.execute(f"SELECT max(offset) FROM {table}").get
+def _keep_from(db: apsw.Connection, table: str, before_us: int) -> int:
+    """The first offset that is kept; 0 where nothing is below it."""
+    oldest, newest = db.execute(f"SELECT min(offset), max(offset) FROM {table}").get
     if newest is None:
         return 0
     keep_from = min(first_at(db, table, before_us), int(newest))
+    return keep_from if keep_from > int(oldest) else 0
+
+
+def _trim(db: apsw.Connection, table: str, keep_from: int, pause: Pause) -> int:
     doomed = f"SELECT offset FROM {table} WHERE offset < {keep_from} ORDER BY offset LIMIT {CHUNK}"
     deleted = 0
     while True:
@@ -87,12 +102,18 @@ class Upkeep:
     """The thread. `topics` gives what is declared by now; `failed` says whether the disk refuses."""
 
     def __init__(
-        self, path: Path, ballast: Ballast, topics: Callable[[], Sequence[TopicInfo]], failed: Callable[[], str]
+        self,
+        path: Path,
+        ballast: Ballast,
+        topics: Callable[[], Sequence[TopicInfo]],
+        failed: Callable[[], str],
+        may_trim: MayTrim = anything,
     ) -> None:
         self._path = path
         self._ballast = ballast
         self._topics = topics
         self._failed = failed
+        self._may_trim = may_trim
         self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._ask_at = CHECKPOINT_PAGES
         self._pages = 0
@@ -149,12 +170,12 @@ class Upkeep:
             log.warning("the disk that holds %s is nearly full: free some space", self._path)
         if not self._failed():
             self._ballast.keep()
-        tidy(db, self._topics(), self._pause)
+        tidy(db, self._topics(), self._pause, self._may_trim)
 
     def _checkpoint(self, db: apsw.Connection, mode: int) -> None:
         """The bulk beside the writer; only for the rest is it held up."""
         if mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
-            tidy(db, self._topics(), self._pause)
+            tidy(db, self._topics(), self._pause, self._may_trim)
         self._pages = 0
         pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         if mode != apsw.SQLITE_CHECKPOINT_PASSIVE:

@@ -157,15 +157,17 @@ def _header(cause: Header, of: str, name: str) -> Header:
 
 
 def _answered(response: LookupResponse, digest: bytes, call: Call, began_us: int) -> ContextEvent:
+    took_us = clock.now_us() - began_us
     answer = AnswerRecorded(
         call_id=call.id,
         method=METHOD,
         request_digest=digest,
         chunks=[to_bytes(response)],
-        chunk_offsets_us=[clock.now_us() - began_us],
+        chunk_offsets_us=[took_us],
         end=End.END_COMPLETE,
         began_at_us=began_us,
     )
     header = _header(call.header, call.id or ids.new(), "ContextAnswered")
-    event: ContextEvent = wrap(ContextEvent, header, ContextAnswered(answer=answer))
+    body = ContextAnswered(answer=answer, call_id=call.id, took_us=took_us)
+    event: ContextEvent = wrap(ContextEvent, header, body)
     return event

@@ -13,6 +13,8 @@ from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.gateway_service_pb2 import (
     ConverseRequest,
     ConverseResponse,
+    GetStatsRequest,
+    GetStatsResponse,
     GetTurnRequest,
     GetTurnResponse,
     ImportRequest,
@@ -24,6 +26,7 @@ from parlance.v1.gateway_service_pb2 import (
     SetRouteRequest,
     SetRouteResponse,
 )
+from parlance.v1.ledger_service_pb2 import SummariseRequest
 from parlance.v1.llm_service_pb2 import CheckLlmRouteRequest
 from parlance.v1.session_pb2 import TurnInterrupted
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
@@ -113,6 +116,11 @@ class GatewayService:
             self._parts.carrier.ask("Context.Import", ContextImportRequest(**asked), Call("", self._owner()))
         )
         yield reply.imported
+
+    async def get_stats(self, request: GetStatsRequest, call: Call) -> AsyncGenerator[GetStatsResponse, None]:
+        asked = SummariseRequest(stats=request)
+        reply: Any = await one(self._parts.carrier.ask("Ledger.Summarise", asked, Call("", self._owner())))
+        yield reply.stats
 
     def _owner(self) -> Header:
         return Header(user_id=self._parts.user_id, time_zone=self._parts.time_zone)

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from parlance import ids, providers
+from parlance import clock, ids, providers
 from parlance.answers import Answers
 from parlance.egress import leaves
 from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
@@ -42,6 +42,25 @@ class Limits:
     next_s: float = 8.0
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """An answer under way. `number`: how often it was begun before; `began`: seconds of the loop's time."""
+
+    number: int
+    route: RouteSet
+    began: float
+    began_us: int
+    first_us: int = 0
+    received: int = 0
+
+    def took_us(self) -> int:
+        return int((asyncio.get_running_loop().time() - self.began) * 1e6)
+
+    def took_in(self, text: str) -> None:
+        self.received += len(text.encode())
+        self.first_us = self.first_us or max(1, self.took_us())
+
+
 class LlmService:
     """`publish` appends an event to llm.v1 and returns at once (where what follows from an answer is written by another
     process, a future of the record, for that must not be durable before the answer); `route` is the route in force;
@@ -58,6 +77,8 @@ class LlmService:
         self._publish, self._route, self._secret, self._limits = publish, route, secret, limits
         self.answers = Answers(self._answered)
         self._providers: dict[bytes, Provider] = {}
+        # Calls of an earlier life, of which only usage is known: how often each was begun.
+        self._begun: dict[str, int] = {}
 
     async def __aenter__(self) -> "LlmService":
         await self.answers.__aenter__()
@@ -70,9 +91,12 @@ class LlmService:
                 await close()
 
     def recover(self, event: LlmEvent) -> None:
-        """An event of llm.v1 of an earlier life: its answer can be given again."""
+        """An event of llm.v1 of an earlier life: its answer can be given again; one that was booked and is not on
+        record is the next attempt of its call where it is begun anew."""
         if event.WhichOneof("event") == "answered":
             self.answers.recover(event.header, event.answered.answer, AnswerResponse)
+        elif event.WhichOneof("event") == "usage":
+            self._begun[event.usage.call_id] = event.usage.attempt + 1
 
     async def answer(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
         if not call.id or not request.messages:
@@ -99,23 +123,24 @@ class LlmService:
             provider = await asyncio.to_thread(self._made, route)
         _check_label(request, provider)
         yield AnswerResponse(began=AnswerBegan(provider=route.target, route_version=route.version))
-        received, usage, limit, patience = 0, None, self._limits.first_s, Patience()
+        usage, limit, patience = None, self._limits.first_s, Patience()
+        attempt = self._attempt(call, route)
         try:
             async with aclosing(provider.answer(request)) as values:
                 while (value := await patience.next(values, limit)) is not None:
                     if isinstance(value, Usage):
                         usage = value
                         break
-                    received += len(value.encode())
+                    attempt.took_in(value)
                     yield AnswerResponse(text=value)
                     limit = self._limits.next_s
         except TimeoutError as exc:  # pings keep a dead stream alive, so its deadlines are ours
             raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
         finally:
             patience.close()
-            self._booked(call, route, usage or _counted(request, received))
+            self._booked(call, attempt, usage or _counted(request, attempt.received))
             if provider.destination:
-                self._left(call, route, provider, request, received)
+                self._left(call, attempt, provider, request)
         if usage is None:
             raise Unavailable("the provider ended without saying how")
         yield AnswerResponse(
@@ -126,6 +151,10 @@ class LlmService:
                 estimated=usage.estimated,
             )
         )
+
+    def _attempt(self, call: Call, route: RouteSet) -> _Attempt:
+        began = asyncio.get_running_loop().time()
+        return _Attempt(self._begun.pop(call.id, 0), route, began, clock.now_us())
 
     def _made(self, route: RouteSet) -> Provider:
         """Loads a provider; a vendor's SDK takes a second to import."""
@@ -143,33 +172,39 @@ class LlmService:
     def _answered(self, header: Header, fact: AnswerRecorded) -> "asyncio.Future[Any] | None":
         return self._fact(header, fact.call_id, LlmAnswered(answer=fact))
 
-    def _booked(self, call: Call, route: RouteSet, usage: Usage) -> None:
+    def _booked(self, call: Call, attempt: _Attempt, usage: Usage) -> None:
         body = UsageRecorded(
             call_id=call.id,
-            provider=route.target,
+            attempt=attempt.number,
+            provider=attempt.route.target,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             estimated=usage.estimated,
+            began_at_us=attempt.began_us,
+            first_us=attempt.first_us,
+            took_us=attempt.took_us(),
+            route_version=attempt.route.version,
         )
-        self._fact(call.header, call.id, body)
+        self._fact(call.header, call.id, body, attempt.number)
 
-    def _left(self, call: Call, route: RouteSet, provider: Provider, request: AnswerRequest, received: int) -> None:
+    def _left(self, call: Call, attempt: _Attempt, provider: Provider, request: AnswerRequest) -> None:
         body = EgressRecorded(
             call_id=call.id,
-            provider=route.target,
+            attempt=attempt.number,
+            provider=attempt.route.target,
             destination=provider.destination,
             data_classes=_CLASSES,
             bytes_sent=sum(len(m.text.encode()) for m in request.messages),
-            bytes_received=received,
-            route_version=route.version,
+            bytes_received=attempt.received,
+            route_version=attempt.route.version,
         )
-        self._fact(call.header, call.id, body)
+        self._fact(call.header, call.id, body, attempt.number)
 
-    def _fact(self, cause: Header, call_id: str, body: Message) -> "asyncio.Future[Any] | None":
-        """One event of each kind per call."""
+    def _fact(self, cause: Header, call_id: str, body: Message, attempt: int = 0) -> "asyncio.Future[Any] | None":
+        """One event of each kind per call and attempt."""
         event: LlmEvent = wrap(LlmEvent, cause, body)
         event.header.causation_id = cause.event_id
-        event.header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name)
+        event.header.event_id = ids.event_id(cause.run, call_id, body.DESCRIPTOR.name, attempt)
         return self._publish(event)
 
 

@@ -72,8 +72,9 @@ def test_twenty_minutes_of_sound_are_cut_and_answered(platform: Platform, tmp_pa
 
 
 def test_without_a_running_platform_the_code_is_three(own_platform: Platform) -> None:
-    done = own_platform.cli("ask", "hello")
-    assert done.returncode == 3 and "parlance run" in done.stderr
+    for words in (("ask", "hello"), ("stats", "--json")):
+        done = own_platform.cli(*words)
+        assert done.returncode == 3 and "parlance run" in done.stderr and not done.stdout
 
 
 def test_a_second_run_on_the_same_home_is_refused(platform: Platform) -> None:

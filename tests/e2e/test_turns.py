@@ -56,6 +56,25 @@ def test_a_turn_can_be_looked_at_and_run_again(platform: Platform) -> None:
     assert platform.json("turns")[0]["turn_id"] == asked["turn_id"]
 
 
+def test_stats_tell_what_the_turns_were_and_cost(platform: Platform) -> None:
+    before = platform.json("stats")
+    asked = [platform.json("ask", "what is seven times twelve"), platform.json("ask", "why is the sky blue")]
+    told = platform.json("stats", "--days", "2")
+    assert all(turn["outcome"] == "answered" for turn in asked)
+    assert told["turns"] == before["turns"] + 2 and told["open"] == 0
+    assert sum(day["turns"] for day in told["days"]) == sum(o["turns"] for o in told["outcomes"]) == told["turns"]
+    assert {"tts", "intent", "dialogue", "llm", "actions", "turn"} <= {s["stage"] for s in told["latency"]}
+    assert all(0 <= s["p50_ms"] <= s["p95_ms"] for s in told["latency"])
+    usage = {(u["stage"], u["provider"]): u for u in told["usage"]}
+    earlier = {(u["stage"], u["provider"]): u for u in before["usage"]}
+    new = usage["tts", "hibari"]["characters"] - earlier.get(("tts", "hibari"), {"characters": 0})["characters"]
+    assert new >= len(asked[0]["reply"]) and usage["llm", "unconfigured"]["requests"] >= 1
+    assert told["left_device"] == []
+    assert platform.json("stats", "--run", "nobody")["turns"] == 0
+    text = platform.cli("stats").stdout
+    assert "were answered" in text and "Nothing left this device." in text and "seven" not in text
+
+
 def test_a_route_changes_the_voice_from_the_next_clause_on(platform: Platform) -> None:
     assert platform.cli("routes", "set", "tts", "tone:").returncode == 0
     try:

@@ -64,6 +64,26 @@ async def test_what_is_past_its_retention_is_deleted(bus: JournalBus, wall: Wall
     assert await bus.upkeep() == 0
 
 
+async def test_who_is_asked_first_can_hold_a_partition_back(bus: JournalBus, wall: Wall) -> None:
+    asked: list[tuple[str, int, int]] = []
+    answer = False
+
+    def may_trim(topic: str, partition: int, offset: int) -> bool:
+        asked.append((topic, partition, offset))
+        return answer
+
+    bus.may_trim = may_trim
+    await append(bus, SHORT, numbered(300))
+    await append(bus, KEPT, numbered(3))
+    assert await bus.upkeep() == 0 and asked == []
+    wall.us += 61_000_000
+    await append(bus, SHORT, numbered(5, 300))
+    assert await bus.upkeep() == 0 and asked == [(SHORT.name, 0, 300)]
+    answer = True
+    assert await bus.upkeep() == 300
+    assert await bus.upkeep() == 0 and len(asked) == 2
+
+
 async def test_the_newest_record_stays_and_offsets_go_on(bus: JournalBus, wall: Wall) -> None:
     await append(bus, SHORT, numbered(300))
     wall.us += 3_600_000_000

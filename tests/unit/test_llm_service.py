@@ -228,3 +228,21 @@ async def test_an_answer_of_an_earlier_life_is_given_again() -> None:
         for fact in before.events:
             after.service.recover(fact)
         assert await after.text() == said and after.events == []
+
+
+async def test_an_answer_that_a_restart_cut_off_is_booked_beside_its_next_attempt() -> None:
+    before, after = Desk(), Desk()
+    async with before.service:
+        parts = before.service.answer(AnswerRequest(messages=[ChatMessage(text="one two three")]), call())
+        assert (await anext(parts)).began.provider and await first_text(parts)
+        reading = asyncio.create_task(anext(parts))
+        await asyncio.sleep(0)
+        reading.cancel()
+    assert [e.WhichOneof("event") for e in before.events] == ["usage"]
+    async with after.service:
+        after.service.recover(before.events[0])
+        await after.text()
+    (first,), (second,) = before.of("usage"), after.of("usage")
+    assert (first.call_id, first.attempt) == ("c1", 0) and (second.call_id, second.attempt) == ("c1", 1)
+    assert before.events[0].header.event_id not in {e.header.event_id for e in after.events}
+    assert second.took_us >= second.first_us > 0 and second.began_at_us > 0 and second.route_version == "v3"

@@ -32,4 +32,4 @@ def test_a_changed_missing_or_left_over_stub_is_told(made: Path, tmp_path: Path)
 
 def test_only_services_have_grpc_classes(made: Path) -> None:
     names = {path.name.removesuffix("_service_pb2_grpc.py") for path in made.glob("*_pb2_grpc.py")}
-    assert names == {"actions", "context", "gateway", "llm", "speech", "tts"}
+    assert names == {"actions", "context", "gateway", "ledger", "llm", "speech", "tts"}

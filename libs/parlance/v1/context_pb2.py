@@ -26,7 +26,7 @@ from parlance.v1 import options_pb2 as parlance_dot_v1_dot_options__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/context.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xea\x01\n\x0c\x43ontextEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x30\n\x08\x61nswered\x18\x02 \x01(\x0b\x32\x1c.parlance.v1.ContextAnsweredH\x00\x12\x30\n\x08imported\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.ContextImportedH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:#\x8a\xb5\x18\x1f\n\ncontext.v1\x12\x07\x63ontext\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"D\n\x0f\x43ontextAnswered\x12\x31\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1b.parlance.v1.AnswerRecordedB\x04\xd8\xb5\x18\x01\"P\n\x0f\x43ontextImported\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x01(\x05\x12\x0f\n\x07updated\x18\x03 \x01(\x05\x12\x0f\n\x07skipped\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/context.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xea\x01\n\x0c\x43ontextEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x30\n\x08\x61nswered\x18\x02 \x01(\x0b\x32\x1c.parlance.v1.ContextAnsweredH\x00\x12\x30\n\x08imported\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.ContextImportedH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:#\x8a\xb5\x18\x1f\n\ncontext.v1\x12\x07\x63ontext\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"f\n\x0f\x43ontextAnswered\x12\x31\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1b.parlance.v1.AnswerRecordedB\x04\xd8\xb5\x18\x01\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x0f\n\x07took_us\x18\x03 \x01(\x03\"P\n\x0f\x43ontextImported\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x01(\x05\x12\x0f\n\x07updated\x18\x03 \x01(\x05\x12\x0f\n\x07skipped\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTEVENT']._serialized_start=94
   _globals['_CONTEXTEVENT']._serialized_end=328
   _globals['_CONTEXTANSWERED']._serialized_start=330
-  _globals['_CONTEXTANSWERED']._serialized_end=398
-  _globals['_CONTEXTIMPORTED']._serialized_start=400
-  _globals['_CONTEXTIMPORTED']._serialized_end=480
+  _globals['_CONTEXTANSWERED']._serialized_end=432
+  _globals['_CONTEXTIMPORTED']._serialized_start=434
+  _globals['_CONTEXTIMPORTED']._serialized_end=514
 # @@protoc_insertion_point(module_scope)

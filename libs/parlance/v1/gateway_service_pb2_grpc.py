@@ -65,6 +65,11 @@ class GatewayStub:
                 request_serializer=parlance_dot_v1_dot_gateway__service__pb2.ImportRequest.SerializeToString,
                 response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ImportResponse.FromString,
                 _registered_method=True)
+        self.GetStats = channel.unary_unary(
+                '/parlance.v1.Gateway/GetStats',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServicer:
@@ -112,6 +117,13 @@ class GatewayServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStats(self, request, context):
+        """What the ledger knows: turns, latencies, usage, and what left this device.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +156,11 @@ def add_GatewayServicer_to_server(servicer, server):
                     servicer.Import,
                     request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ImportRequest.FromString,
                     response_serializer=parlance_dot_v1_dot_gateway__service__pb2.ImportResponse.SerializeToString,
+            ),
+            'GetStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStats,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -309,6 +326,33 @@ class Gateway:
             '/parlance.v1.Gateway/Import',
             parlance_dot_v1_dot_gateway__service__pb2.ImportRequest.SerializeToString,
             parlance_dot_v1_dot_gateway__service__pb2.ImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/GetStats',
+            parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,13 +91,24 @@ class UsageRecorded(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
+    BEGAN_AT_US_FIELD_NUMBER: _builtins.int
+    FIRST_US_FIELD_NUMBER: _builtins.int
+    TOOK_US_FIELD_NUMBER: _builtins.int
+    ROUTE_VERSION_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     attempt: _builtins.int
+    """How often this answer was begun before and left no record: a restart in the middle of it begins it anew."""
     provider: _builtins.str
     input_tokens: _builtins.int
     output_tokens: _builtins.int
     estimated: _builtins.bool
     """The stream was cut before the vendor said: counted by us."""
+    began_at_us: _builtins.int
+    first_us: _builtins.int
+    """From the request to the first piece; 0 where none came."""
+    took_us: _builtins.int
+    """From the request to the last one."""
+    route_version: _builtins.str
     def __init__(
         self,
         *,
@@ -107,10 +118,14 @@ class UsageRecorded(_message.Message):
         input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
+        began_at_us: _builtins.int = ...,
+        first_us: _builtins.int = ...,
+        took_us: _builtins.int = ...,
+        route_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "call_id", b"call_id", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began_at_us", b"began_at_us", "call_id", b"call_id", "estimated", b"estimated", "first_us", b"first_us", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider", "route_version", b"route_version", "took_us", b"took_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
