@@ -38,6 +38,16 @@ def _said(platform: Platform, question: str) -> str:
     return platform.cli("ask", question).stdout
 
 
+def _ledger(platform: Platform, run: str) -> dict[str, Any]:
+    """Its account of a run, once it has read all of it."""
+    for _ in range(50):
+        found: dict[str, Any] = platform.json("stats", "--run", run)
+        if found["turns"] == TURNS and not found["open"]:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(found)
+
+
 async def _of_runs(home: Path) -> dict[str, Counter[str]]:
     """What the log holds of each run: how many events of each kind."""
     bus = JournalBus(home / "journal.db", owner=False)
@@ -74,6 +84,10 @@ def test_two_runs_of_a_file_count_its_turns_and_leave_everything_as_it_was(
     for one in told:
         log = runs[one["run"]]
         assert log["accepted"] == log["completed"] == TURNS and log["effect"] > 0 and log["fired"] == 0
+        counted: Counter[str] = Counter()
+        for ended in _ledger(platform, one["run"])["outcomes"]:
+            counted[ended["outcome"]] += ended["turns"]
+        assert counted == {name: one["counts"][name] for name in counted} and counted.total() == TURNS
     assert told[0]["run"] != told[1]["run"]
     kept = json.loads((tmp_path / "2.json").read_text())
     assert sorted(row[0] for row in kept["turn_rows"]) == list(range(TURNS))
