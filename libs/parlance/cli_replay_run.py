@@ -16,8 +16,9 @@ from parlance.egress import leaves
 from parlance.errors import InvalidRequest
 from parlance.v1.gateway_service_pb2 import ListRoutesRequest
 
-# How often what was measured is kept, so that a crash loses no more.
+# How often what was measured is kept, so that a crash loses no more; keeping takes at most this share of the time.
 _KEEP_S = 5.0
+_KEEP_SHARE = 0.05
 _SPEED_MAX = 100.0
 
 
@@ -126,7 +127,7 @@ class _Watch:
 
     def __init__(self, address: str, report: Path | None, status: Any) -> None:
         self._address, self._report, self._status = address, report, status
-        self._kept = time.monotonic()
+        self._keep_at = 0.0
         self._run: Any = None
         self.stopped = False
 
@@ -152,13 +153,15 @@ class _Watch:
 
     def _tell(self, now: Any) -> None:
         self._status.update(_progress(now))
-        if time.monotonic() - self._kept > _KEEP_S:
+        if time.monotonic() > self._keep_at:
             self._keep(now)
 
     def _keep(self, result: Any) -> None:
+        began = time.monotonic()
         if self._report is not None:
             result.save(self._report)
-        self._kept = time.monotonic()
+        took = time.monotonic() - began
+        self._keep_at = began + max(_KEEP_S, took / _KEEP_SHARE)
 
     def _stop(self) -> None:
         self.stopped = True

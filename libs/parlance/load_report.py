@@ -30,7 +30,7 @@ polyline{fill:none;stroke-width:1.6}.dim{color:var(--dim)}
 
 
 def html(told: dict[str, Any]) -> str:
-    """The whole file. Lag and stages are not in it: what a client sees has none."""
+    """The whole file. What a client sees has no stages: the ledger tells of those."""
     rows = sorted(rows_of(told), key=lambda row: row.due)
     title = f"Load run {told['run'][:8]}"
     parts = [
@@ -55,6 +55,7 @@ def _facts(told: dict[str, Any]) -> str:
         f"{plan['file']['name']} ({plan['file']['origin']}), speed {plan['speed']}, {plan['processes']} sending",
         f"{told['took_s']:.1f} s, {told['throughput_per_s']['ended']:g} ends a second, at most "
         f"{told['throughput_per_s']['peak']}; the senders used {told['sender_cpu_s']:.1f} s of CPU",
+        f"By stage, as the platform itself has measured: parlance stats --run {told['run']}",
         "" if told["complete"] else "NOT COMPLETE: it was stopped",
     ]
     return f"<p>{'<br>'.join(escape(line) for line in lines if line)}</p>"

@@ -8,7 +8,6 @@ import asyncio
 import json
 import sys
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,12 +83,11 @@ class Run:
         done = {row.n for row in self._result.rows}
         left = [(n, turn) for n, turn in enumerate(turns) if n not in done]
         first_us = left[0][1].at_us if left else 0
-        shares: list[dict[str, list[Planned]]] = [{} for _ in range(self._plan.processes)]
+        sessions: dict[str, list[Planned]] = {}
         for n, turn in left:
-            share = shares[zlib.crc32(turn.session.encode()) % len(shares)]
-            share.setdefault(turn.session, []).append(self._planned(n, turn, first_us))
+            sessions.setdefault(turn.session, []).append(self._planned(n, turn, first_us))
         plan = self._plan
-        return [Job(plan.address, plan.run, plan.sound, share) for share in shares if share]
+        return [Job(plan.address, plan.run, plan.sound, share) for share in _shares(sessions, plan.processes)]
 
     def _planned(self, n: int, turn: ReplayTurn, first_us: int) -> Planned:
         speed, stretch = self._plan.speed, self._result.stretches
@@ -137,6 +135,17 @@ class Run:
             if worker.returncode is None:
                 with suppress(ProcessLookupError):
                     worker.kill()
+
+
+def _shares(sessions: dict[str, list[Planned]], processes: int) -> list[dict[str, list[Planned]]]:
+    """The sessions, whole, so that all processes have much the same to send; fewer of them where there are few."""
+    shares: list[dict[str, list[Planned]]] = [{} for _ in range(min(processes, len(sessions)))]
+    sizes = [0] * len(shares)
+    for name in sorted(sessions, key=lambda s: len(sessions[s]), reverse=True):
+        least = sizes.index(min(sizes))
+        shares[least][name] = sessions[name]
+        sizes[least] += len(sessions[name])
+    return shares
 
 
 def _later(row: Row, ms: float) -> Row:

@@ -19,8 +19,9 @@ from parlance.v1.turn_pb2 import ErrorCode
 _END_S = 35.0
 # After the end of a reply its device is told that all was sent.
 _SPOKEN_S = 5.0
-# A conversation is opened so long before its first turn is due.
+# A conversation is opened so long before its first turn is due, and not kept open for one that is later than this.
 _AHEAD_S = 1.0
+_IDLE_S = 30.0
 _READY_S = 10.0
 _GOODBYE_S = 2.0
 # The loop's timers count whole milliseconds: what is left is waited for awake.
@@ -138,6 +139,8 @@ class Talker:
                 free = max(free, time.monotonic())
                 while left and line.broken is None:
                     due = free if left[0].due is None else start + left[0].due
+                    if due - free > _IDLE_S:
+                        break
                     if not await self._sleep(due):
                         return
                     turn = left.pop(0)

@@ -149,6 +149,18 @@ def test_what_cannot_be_run_is_told(platform: Platform, file: Path, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"cut.replay"}
 
 
+def test_open_questions_go_to_another_machine_only_where_that_is_allowed(platform: Platform, file: Path) -> None:
+    before = next(r for r in platform.json("routes") if r["stage"] == "llm")
+    elsewhere = ("compatible:big", "--set", "base_url=http://192.0.2.1:9/v1")
+    assert platform.cli("routes", "set", "llm", *elsewhere).returncode == 0
+    try:
+        done = platform.cli("replay", "run", file, "--limit", "1")
+    finally:
+        settings = [word for name, value in before["settings"].items() for word in ("--set", f"{name}={value}")]
+        assert platform.cli("routes", "set", "llm", before["target"], *settings).returncode == 0
+    assert done.returncode == 2 and "would go to 192.0.2.1:9: allow it with --outside" in done.stderr
+
+
 def test_a_run_needs_a_running_platform(own_platform: Platform, file: Path) -> None:
     done = own_platform.cli("replay", "run", file)
     assert done.returncode == 3 and "nothing is running" in done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parlance import ids
+from parlance import ids, load_talker
 from parlance.errors import Unavailable
 from parlance.load_job import Job, Planned, Row
 from parlance.load_talker import NoRuns, Talker
@@ -147,6 +147,15 @@ async def test_a_run_that_is_stopped_sends_no_more_and_keeps_what_ended() -> Non
     rows = await _run(gateway, (0.0, "slow", 0), (0.1, "two", 0), (30.0, "three", 0), stop_after=0.15)
     assert [(r.n, r.outcome) for r in rows] == [(0, "answered")]
     assert [text for text, _ in gateway.received] == ["slow"]
+
+
+async def test_a_conversation_is_not_kept_open_for_a_turn_that_is_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_talker, "_IDLE_S", 0.2)
+    monkeypatch.setattr(load_talker, "_AHEAD_S", 0.1)
+    gateway = Gateway()
+    rows = await _run(gateway, (0.0, "one", 0), (0.1, "two", 0), (0.6, "three", 0))
+    assert [r.outcome for r in rows] == ["answered"] * 3 and gateway.conversations == 2
+    assert (rows[2].sent or 1e9) - 600.0 < 50.0
 
 
 async def test_nothing_is_sent_to_a_platform_that_knows_no_runs() -> None:
