@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from parlance import cli_show, cli_sound, config
+from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
-from parlance.cli_more import dlq_app, import_app, replay_app
+from parlance.cli_more import dlq_app, import_app
+from parlance.cli_replay import replay_app
 from parlance.cli_routes import routes_app
 from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
@@ -41,6 +42,8 @@ app.add_typer(routes_app, name="routes")
 app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
+for command in (cli_replay_run.run, cli_replay_show.report, cli_replay_show.compare):
+    replay_app.command()(command)
 app.command()(stats)
 app.add_typer(topics_app, name="topics")
 

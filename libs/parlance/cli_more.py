@@ -1,7 +1,5 @@
-"""`parlance import`, `dlq` and `replay`: commands beside the everyday ones."""
+"""`parlance import` and `dlq`: commands beside the everyday ones."""
 
-import runpy
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +13,6 @@ from parlance.v1.gateway_service_pb2 import ImportRequest, ListRoutesRequest
 
 import_app = typer.Typer(help="Contacts (vCard) or a calendar (iCalendar) into your index.", no_args_is_help=True)
 dlq_app = typer.Typer(help="Dead letters: events that a stage could not handle.", invoke_without_command=True)
-replay_app = typer.Typer(help="Run the past again.", no_args_is_help=True)
 
 
 def _import(kind: str, file: Path, as_json: bool) -> None:
@@ -62,16 +59,3 @@ def dlq_replay(letter: Annotated[str, typer.Argument(help="STAGE/OFFSET, as 'par
     run_async(from_running("ListRoutes", ListRoutesRequest()))
     told = run_async(Offline(config.load()).replay_letter(letter))
     console.print(told, markup=False)
-
-
-@replay_app.command("turn")
-def replay_turn(
-    turn_id: Annotated[str, typer.Argument(help="The turn's id, or the first characters of it.")],
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Compare every event byte for byte; 1 where one differs.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Run a past turn again from its record, in a fresh home."""
-    sys.argv = ["services", "replay", turn_id, *(["--verify"] if verify else []), *(["--json"] if as_json else [])]
-    runpy.run_module("services", run_name="__main__", alter_sys=True)

@@ -27,7 +27,8 @@ class Offline:
         self._config = config
 
     @asynccontextmanager
-    async def _open(self) -> AsyncGenerator[Bus, None]:
+    async def open(self) -> AsyncGenerator[Bus, None]:
+        """The log, to read; a platform may run on it."""
         bus = for_looking(self._config)
         bus.declare([*(topic_of(c) for c in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
         await bus.start()
@@ -38,7 +39,7 @@ class Offline:
 
     async def answer(self, method: str, request: Any) -> Any:
         """What Gateway's method of this name would say."""
-        async with self._open() as bus:
+        async with self.open() as bus:
             if method == "ListRoutes":
                 return ListRoutesResponse(routes=await self._routes(bus))
             history = History(bus, Sealing(Keys(self._config.keys)))
@@ -57,7 +58,7 @@ class Offline:
     async def letters(self) -> list[tuple[str, DeadLetter]]:
         """Dead letters of all stages, newest first, each with its address "stage/offset"."""
         found = []
-        async with self._open() as bus:
+        async with self.open() as bus:
             for stage in STAGES:
                 for record in await _all(bus, dead_topic(stage).name, 1):
                     found.append((f"{stage}/{record.offset}", DeadLetter.FromString(record.value)))
@@ -71,7 +72,7 @@ class Offline:
         stage, _, offset = letter.partition("/")
         body = DeadLetterReplay(stage=stage, partition=0, offset=int(offset))
         event = wrap(ControlEvent, Header(event_id=ids.new(), accepted_at_us=clock.now_us()), body)
-        async with self._open() as bus:
+        async with self.open() as bus:
             await bus.publish(Out(CONTROL, 0, f"replay/{stage}/current".encode(), to_bytes(event)))
         if found.turn_id:
             return f"{stage} handles {letter} again; turn {found.turn_id[:8]} has ended, so nothing more is said in it"

@@ -19,19 +19,13 @@ from parlance.v1.reply_pb2 import Outcome, Reason, Settlement
 from parlance.v1.turn_pb2 import Header
 
 _TOPICS = (
-    "session.v1",
-    "speech.v1",
-    "intent.v1",
-    "reply.v1",
-    "effect.v1",
-    "llm.v1",
-    "context.v1",
-    "voice.v1",
-    "state.v1",
+    *("session.v1", "speech.v1", "intent.v1", "reply.v1", "effect.v1"),
+    *("llm.v1", "context.v1", "voice.v1", "state.v1"),
 )
 # Turns that are kept in memory: the newest. Older ones are read again when somebody asks for them.
 _TURNS_KEPT = 500
 _SHORTEST_PREFIX = 4
+# Records of live turns that are read of a partition at first; those of runs do not count.
 _LOOK_BACK = 20_000
 _BATCH = 1000
 
@@ -99,41 +93,59 @@ class History:
             del self._turns[past.header.turn_id]
 
     async def _read(self, topic: str, partition: int) -> None:
-        at = (topic, partition)
-        start = max(self._next.get(at, 0), await self._bus.end(topic, partition) - _LOOK_BACK)
-        while records := await self._bus.read(topic, partition, start, _BATCH):
-            for record in records:
-                self._note(record, self._turns)
+        at, end = (topic, partition), await self._bus.end(topic, partition)
+        next_ = self._next.get(at, 0)
+        live: list[Seen] = []
+        # Backwards in blocks: a load run may have written more than all that a user remembers.
+        until = end
+        while until > next_ and len(live) < _LOOK_BACK:
+            start = max(next_, until - _LOOK_BACK)
+            live = [*await self._live(topic, partition, start, until), *live]
+            until = start
+        for seen in live:
+            self._note(seen, self._turns)
+        self._next[at] = end
+
+    async def _live(self, topic: str, partition: int, start: int, end: int) -> list[Seen]:
+        """What live turns left in these records, sealed, in order."""
+        found: list[Seen] = []
+        while start < end and (records := await self._bus.read(topic, partition, start, min(_BATCH, end - start))):
+            found += [seen for record in records if record.offset < end and (seen := _seen(record)) is not None]
             start = records[-1].offset + 1
-        self._next[at] = start
+        return found
 
     async def _gather(self, found: Found) -> Past | None:
         """A turn that is not in memory; None where it has just been deleted."""
         turns: dict[str, Past] = {}
         async with aclosing(around(self._bus, _TOPICS, found)) as records:
             async for record in records:
-                self._note(record, turns)
+                if (seen := _seen(record)) is not None:
+                    self._note(seen, turns)
         return turns.get(found.turn_id)
 
-    def _note(self, record: Record, turns: dict[str, Past]) -> None:
-        try:
-            event = parse(record.topic, record.value)
-            self._sealing.open(event)
-        except KeyDestroyed:
-            pass
-        except DecodeError:
-            return
-        header = event.header
-        if not header.turn_id or header.run or not kind(event):
-            return
+    def _note(self, seen: Seen, turns: dict[str, Past]) -> None:
+        with suppress(KeyDestroyed):
+            self._sealing.open(seen.event)
+        header = seen.event.header
         past = turns.get(header.turn_id)
         if past is None:
             past = turns[header.turn_id] = Past(header)
         if header.event_id in past.ids:
             return
         past.ids.add(header.event_id)
-        began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
-        past.seen.append(Seen(record.topic, event, began, record.ts_us))
+        past.seen.append(seen)
+
+
+def _seen(record: Record) -> Seen | None:
+    """The record's event, sealed; None where it is none of a live turn."""
+    try:
+        event = parse(record.topic, record.value)
+    except DecodeError:
+        return None
+    if not event.header.turn_id or event.header.run or not kind(event):
+        return None
+    began = int(dict(record.headers).get(BEGAN, b"0")) or record.ts_us
+    return Seen(record.topic, event, began, record.ts_us)
 
 
 def _accepted(past: Past) -> int:

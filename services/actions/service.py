@@ -2,6 +2,7 @@
 
 A local act, its row and its event are one transaction; the first writer of a call's row wins. An act that reaches
 outside is noted as begun before anything leaves; what is found begun after a restart is unknown, and never run again.
+A run that is not live acts on a store of its own (runs.py) by the same rules; its events carry the run.
 """
 
 import asyncio
@@ -21,11 +22,12 @@ from parlance.rpc import Call
 from parlance.store import Store
 from parlance.v1.actions_service_pb2 import RunRequest, RunResponse, SettleRequest, SettleResponse
 from parlance.v1.reply_pb2 import Settlement
-from parlance.v1.turn_pb2 import Card
+from parlance.v1.turn_pb2 import Card, Header
 from services.actions import tables
 from services.actions.domain import Action, Asked, Done, Effect
 from services.actions.recording import effect_event
 from services.actions.registry import ACTIONS
+from services.actions.runs import Runs
 from services.actions.tables import CallRow, Calls, UserRows
 from services.actions.ticker import Ticker
 
@@ -59,6 +61,7 @@ class ActionsService:
         self._store = store
         self._sealing = sealing
         self._ticker = ticker
+        self._runs = Runs()
 
     async def start(self) -> None:
         """Makes the tables; calls that were begun when the process died become unknown."""
@@ -66,6 +69,8 @@ class ActionsService:
 
     async def run(self, request: RunRequest, call: Call) -> AsyncGenerator[RunResponse, None]:
         act = _act(request, call)
+        if act.action.effect is Effect.EXTERNAL and call.header.run:
+            raise Refused("a run that is not live never reaches outside")
         if act.action.effect is Effect.EXTERNAL:
             raise Refused("actions that reach outside need a confirmation, which this version cannot ask for")
         ready = act.action.answer(act.asked) if act.action.answer is not None else None
@@ -95,7 +100,8 @@ class ActionsService:
             self._record(tx, replace(row, settlement=Settlement.SETTLEMENT_UNKNOWN))
 
     def _do(self, tx: Any, act: _Act, ready: Done | None) -> RunResponse:
-        found = Calls(tx.db, self._sealing).find(act.call.id)
+        db = self._db(tx, act.call.header)
+        found = Calls(db, self._sealing).find(act.call.id)
         if found is not None:
             return _again(found, act)
         if act.overdue:
@@ -103,13 +109,13 @@ class ActionsService:
         began_us = clock.now_us()
         if ready is None:
             assert act.action.act is not None
-            ready = act.action.act(act.asked, UserRows(tx.db, self._sealing, act.call.id, act.call.header))
+            ready = act.action.act(act.asked, UserRows(db, self._sealing, act.call.id, act.call.header))
         response = _response(ready, act.action.effect)
         self._record(tx, _row(act, response, began_us))
         return response
 
     def _settle(self, tx: Any, call_id: str, call: Call) -> SettleResponse:
-        found = Calls(tx.db, self._sealing).find(call_id)
+        found = Calls(self._db(tx, call.header), self._sealing).find(call_id)
         if found is None:
             refused = Settlement.SETTLEMENT_REFUSED
             said = to_bytes(_NOT_DONE)  # what whoever runs the call after all is told: on record like any answer
@@ -125,8 +131,12 @@ class ActionsService:
 
     def _record(self, tx: Any, row: CallRow) -> None:
         """The row and the event that tells of it, in the transaction of the act."""
-        Calls(tx.db, self._sealing).save(row)
+        Calls(self._db(tx, row.header), self._sealing).save(row)
         tx.append(record_of(effect_event(row), self._sealing.seal, row.began_us))
+
+    def _db(self, tx: Any, header: Header) -> Any:
+        """What this call reads and writes."""
+        return self._runs.store(header.run) if header.run else tx.db
 
 
 def _check(call: Call, call_id: str) -> None:
@@ -134,8 +144,6 @@ def _check(call: Call, call_id: str) -> None:
         raise InvalidRequest("an act needs a call id: without one it could be done twice")
     if not call.header.user_id:
         raise Unauthenticated("an act needs a user: connect again")
-    if call.header.run:
-        raise Refused("a run that is not live must not act on the live store: answer it from the record")
 
 
 def _act(request: RunRequest, call: Call) -> _Act:

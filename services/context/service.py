@@ -89,6 +89,8 @@ class ContextService:
     async def import_(self, request: ContextImportRequest, call: Call) -> AsyncGenerator[ContextImportResponse, None]:
         """Adds to what the user has and replaces what has the same UID; says what was skipped and why."""
         user, asked = _user(call), getattr(request, "import")
+        if call.header.run:
+            raise Refused("context learns nothing in a run that is not live: it reads the index and leaves it as it is")
         parsed = await asyncio.to_thread(imports.parse, asked.kind, asked.content)
         counts = await self._store.transact(lambda tx: self._merge(tx, asked.kind, parsed, call.header))
         self._index.forget(user, asked.kind)
@@ -135,8 +137,6 @@ def _user(call: Call) -> str:
 
 def _question(request: LookupRequest, call: Call) -> Question:
     user = _user(call)
-    if call.header.run:
-        raise Refused("a run that is not live must not read the live index: answer it from the record")
     if request.query not in QUERIES:
         raise InvalidRequest(f"unknown query '{request.query[:40]}'; known: {', '.join(QUERIES)}")
     slots = {slot.name: slot.value for slot in request.slots}

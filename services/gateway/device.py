@@ -15,6 +15,7 @@ from parlance.v1.gateway_service_pb2 import (
     Hello,
     Problem,
     Ready,
+    Text,
 )
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
@@ -39,11 +40,14 @@ class Device:
         _check(hello)
         parts = sessions.parts
         self._sessions, self._user = sessions, parts.user_id
-        self.session_id = hello.session_id or ids.derived("session", parts.user_id)
+        # Empty: live.
+        self.run_id = hello.run
+        named = hello.session_id or ids.derived("session", parts.user_id)
+        self.session_id = ids.derived(hello.run, named) if hello.run else named
         self.device_id = hello.device_id or ids.new()
         self.mute = hello.mute
         # Whether it is there for what is said unasked.
-        self.stays = not hello.one_turn
+        self.stays = not hello.one_turn and not hello.run
         self._time_zone = hello.time_zone or parts.time_zone
         self.outbox = Outbox()
         # Replies that sound, and headers of the turns that are open or sound here.
@@ -53,6 +57,11 @@ class Device:
         self._input_over = False
         self._unwritten = 0
         self._written = asyncio.Event()
+
+    @property
+    def room(self) -> tuple[str, str]:
+        """Who hears each other: the devices of one session, live or of one run."""
+        return self.run_id, self.session_id
 
     async def run(self, requests: AsyncIterator[ConverseRequest]) -> None:
         """Until the client sends no more."""
@@ -78,7 +87,7 @@ class Device:
                 return
             kind = message.WhichOneof("message")
             if kind == "text":
-                self._typed(message.text.text)
+                self._typed(message.text)
                 await self._room()
             elif kind == "interrupt":
                 self.interrupt(Interruption.INTERRUPTION_BUTTON)
@@ -95,13 +104,16 @@ class Device:
             self._written.clear()
             await self._written.wait()
 
-    def _typed(self, text: str) -> None:
-        text = text.strip()
-        if not text or len(text) > _TEXT_MAX:
-            self.problem(InvalidRequest(f"a question has 1 to {_TEXT_MAX} characters"))
+    def _typed(self, typed: Text) -> None:
+        text = typed.text.strip()
+        if not text or len(text) > _TEXT_MAX or len(typed.name) > _NAME_MAX:
+            told = f"a question has 1 to {_TEXT_MAX} characters, and its name, if any, at most {_NAME_MAX}"
+            self.problem(InvalidRequest(told))
             return
         self.interrupt(Interruption.INTERRUPTION_TEXT)
-        header = self._header(Modality.MODALITY_TYPED, ids.new())
+        named = self.run_id and typed.name
+        turn_id = ids.derived(self.run_id, self.session_id, typed.name) if named else ids.new()
+        header = self._header(Modality.MODALITY_TYPED, turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
 
@@ -144,6 +156,7 @@ class Device:
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:
         made = Header(
+            run=self.run_id,
             turn_id=turn_id,
             session_id=self.session_id,
             user_id=self._user,
@@ -154,7 +167,7 @@ class Device:
             time_zone=self._time_zone,
             modality=modality,
         )
-        if heard := self._sessions.last_heard(self.session_id):
+        if heard := self._sessions.last_heard(self.room):
             made.heard.CopyFrom(heard)
         return made
 
@@ -212,7 +225,7 @@ class Device:
 
 
 def _check(hello: Hello) -> None:
-    if max(len(hello.session_id), len(hello.device_id)) > _NAME_MAX:
-        raise InvalidRequest(f"the name of a session or a device has at most {_NAME_MAX} characters")
+    if max(len(hello.session_id), len(hello.device_id), len(hello.run)) > _NAME_MAX:
+        raise InvalidRequest(f"the name of a session, a device or a run has at most {_NAME_MAX} characters")
     if hello.time_zone and not clock.known_time_zone(hello.time_zone):
         raise InvalidRequest("a time zone is an IANA name, such as Europe/Madrid")

@@ -21,31 +21,34 @@ from services.gateway.reply import Reply
 if TYPE_CHECKING:
     from services.gateway.device import Device
 
+K = TypeVar("K")
 T = TypeVar("T")
+# (run, session): "" is the live one.
+Room = tuple[str, str]
 _SILENCED_KEPT = 4096
 
 
 class Sessions:
     def __init__(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         self.parts, self._group = parts, group
-        self._devices: dict[str, dict[str, Device]] = {}
-        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._devices: dict[Room, dict[str, Device]] = {}
+        self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
         # Replies that broke off before their turns had ended.
         self._untold: OrderedDict[str, Reply] = OrderedDict()
 
     def attach(self, device: "Device") -> None:
-        self._devices.setdefault(device.session_id, {})[device.device_id] = device
+        self._devices.setdefault(device.room, {})[device.device_id] = device
 
     def detach(self, device: "Device") -> None:
-        devices = self._devices.get(device.session_id, {})
+        devices = self._devices.get(device.room, {})
         if devices.get(device.device_id) is device:
             del devices[device.device_id]
         if not devices:
-            self._devices.pop(device.session_id, None)
+            self._devices.pop(device.room, None)
 
-    def last_heard(self, session_id: str) -> Heard | None:
-        return self._heard.get(session_id)
+    def last_heard(self, room: Room) -> Heard | None:
+        return self._heard.get(room)
 
     def publish(self, header: Header, body: Message) -> "asyncio.Future[Record]":
         """A fact of this gateway about the turn (or device) of `header`."""
@@ -72,7 +75,7 @@ class Sessions:
         """Publishes what was heard of a turn; nothing of it sounds after this."""
         heard = reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
         self.silence(header.turn_id)
-        _keep(self._heard, header.session_id, heard)
+        _keep(self._heard, _room(header), heard)
         self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
 
     def _broke_off(self, header: Header, reply: Reply) -> None:
@@ -82,8 +85,6 @@ class Sessions:
 
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
-        if header.run:
-            return
         device = self._device_for(header)
         if header.turn_id in self._silenced:
             if event.WhichOneof("event") == "completed":
@@ -116,7 +117,7 @@ class Sessions:
 
     def _hush(self, header: Header) -> None:
         """What nobody asked for cuts in: the session's other replies stop."""
-        for other in list(self._devices.get(header.session_id, {}).values()):
+        for other in list(self._devices.get(_room(header), {}).values()):
             other.hush(except_turn=header.turn_id)
 
     def _begin(self, device: "Device", header: Header) -> Reply:
@@ -138,7 +139,7 @@ class Sessions:
 
     def _device_for(self, header: Header) -> "Device | None":
         """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""
-        devices = self._devices.get(header.session_id, {})
+        devices = self._devices.get(_room(header), {})
         found = devices.get(header.device_id)
         if header.modality != Modality.MODALITY_UNASKED or (found is not None and found.stays):
             return found
@@ -150,7 +151,11 @@ def fact_id(header: Header, body: Message) -> str:
     return ids.event_id(header.run, header.turn_id or ids.new(), body.DESCRIPTOR.name)
 
 
-def _keep(newest: "OrderedDict[str, T]", key: str, value: T) -> None:
+def _room(header: Header) -> Room:
+    return header.run, header.session_id
+
+
+def _keep(newest: "OrderedDict[K, T]", key: K, value: T) -> None:
     newest[key] = value
     newest.move_to_end(key)
     while len(newest) > _SILENCED_KEPT:

@@ -11,7 +11,7 @@ import pytest
 
 from parlance import ids
 from parlance.bus_journal import JournalBus
-from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Refused, Unauthenticated
+from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, Refused, Unauthenticated
 from parlance.events import TOPICS, parse, topic_of
 from parlance.outgoing import record_of
 from parlance.privacy import Keys, Sealing
@@ -193,10 +193,19 @@ async def test_an_answer_of_the_log_is_given_again_after_a_restart(home: Home) -
     assert len(home.published) == 1
 
 
-@pytest.mark.parametrize(("fields", "error"), [({"run": "rehearsal-1"}, Refused), ({"user_id": ""}, Unauthenticated)])
-async def test_who_may_not_ask_is_told(home: Home, fields: dict[str, str], error: type[ParlanceError]) -> None:
-    with pytest.raises(error):
-        await home.ask("contacts.phone", "what is Anna's number", _call(header=_header(**fields)))
+async def test_who_names_no_user_may_not_ask(home: Home) -> None:
+    with pytest.raises(Unauthenticated):
+        await home.ask("contacts.phone", "what is Anna's number", _call(header=_header(user_id="")))
+
+
+async def test_a_run_that_is_not_live_reads_what_is_known_and_teaches_nothing(home: Home) -> None:
+    await home.load("contacts", CONTACTS)
+    in_run = _header(run="run-1")
+    assert (await home.ask("contacts.phone", "what is Anna's number", _call("call-1", in_run))).say == NUMBER
+    assert [e.header.run for e in home.published] == ["run-1"]
+    with pytest.raises(Refused, match="learns nothing"):
+        await home.load("contacts", CONTACTS.replace(b"0123", b"0999"), in_run)
+    assert (await home.ask("contacts.phone", "what is Anna's number")).say == NUMBER
 
 
 async def test_nothing_begins_after_the_deadline_and_an_unknown_query_is_told(home: Home) -> None:

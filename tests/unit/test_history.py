@@ -105,6 +105,17 @@ async def test_a_prefix_of_several_turns_names_them_wherever_they_stand(scene: S
     assert (await scene.history.past(new[:-1])).header.turn_id == new
 
 
+async def test_a_run_that_wrote_more_than_history_looks_back_hides_no_live_turn(scene: Scene) -> None:
+    live = [await scene.turn(n) for n in range(2)]
+    past = scene.history
+    for n in range(2, 40):
+        await scene.turn(n, run="load-1")
+    for history_ in (past, scene.history):
+        assert [t.turn_id for t in await history_.newest(500)] == [live[1], live[0]]
+    with pytest.raises(InvalidRequest, match="names no turn"):
+        await past.past(turn_id(20))
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

@@ -79,6 +79,7 @@ class Hello(_message.Message):
     LISTENING_FIELD_NUMBER: _builtins.int
     MUTE_FIELD_NUMBER: _builtins.int
     ONE_TURN_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Empty: the user's default session."""
     device_id: _builtins.str
@@ -92,6 +93,10 @@ class Hello(_message.Message):
     """The client shows words only and wants no audio."""
     one_turn: _builtins.bool
     """The client leaves after its turn: nothing is said to it unasked."""
+    run: _builtins.str
+    """Empty: live. Otherwise the id of a run that is not: its session is kept apart from the live one of that name, its
+    ids derive from it, its turns act on a throw-away state, and nothing is said to it unasked.
+    """
     def __init__(
         self,
         *,
@@ -104,10 +109,11 @@ class Hello(_message.Message):
         listening: Global___Listening.ValueType = ...,
         mute: _builtins.bool = ...,
         one_turn: _builtins.bool = ...,
+        run: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "run", b"run", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,15 +124,19 @@ class Text(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     text: _builtins.str
+    name: _builtins.str
+    """In a run: names the turn within its session; its id derives from that. Empty: a new id."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

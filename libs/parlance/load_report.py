@@ -1,0 +1,130 @@
+"""The report of a load run: one HTML file, self-contained, made from the result's rows."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from parlance.load_charts import Chart, Points, svg
+from parlance.load_job import Row
+from parlance.load_result import OUTCOMES, latencies, rows_of
+
+_NAMES = {"accepted": "accepted", "first": "first word", "ended": "end"}
+# Points of a line over time.
+_SLICES = 120
+# x of a percentile in the chart: how many nines it has.
+_NINES = ((0.0, "0"), (0.30103, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"))
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1b1f24;--dim:#68707a;--line:#d9dee4;--paper:#fff;
+--c0:#2563eb;--c1:#d97706;--c2:#dc2626;--c3:#059669;--c4:#7c3aed;--c5:#64748b}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--dim:#98a2ad;--line:#333a42;--paper:#14171a;
+--c0:#60a5fa;--c1:#fbbf24;--c2:#f87171;--c3:#34d399;--c4:#a78bfa;--c5:#94a3b8}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:800px;margin:2rem auto;
+padding:0 1rem}h1{font-size:1.3rem}table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
+td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line)}td:first-child,th:first-child{
+text-align:left;padding-left:0}figure{margin:1.5rem 0}figcaption{font-weight:600}small span{margin-left:.8em}
+svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}.grid{stroke:var(--line)}
+polyline{fill:none;stroke-width:1.6}.dim{color:var(--dim)}
+""" + "".join(f".s{n}{{stroke:var(--c{n})}}.k{n}{{color:var(--c{n})}}" for n in range(6))
+
+
+def html(told: dict[str, Any]) -> str:
+    """The whole file. What a client sees has no stages: the ledger tells of those."""
+    rows = sorted(rows_of(told), key=lambda row: row.due)
+    title = f"Load run {told['run'][:8]}"
+    parts = [
+        f"<h1>{title}</h1>",
+        _facts(told),
+        _figures(told),
+        *(svg(chart) for chart in _charts(told, rows)),
+        _errors(told),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _facts(told: dict[str, Any]) -> str:
+    plan, counts = told["plan"], told["counts"]
+    ends = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name])
+    lines = [
+        f"{counts['turns']} of {plan['turns']} turns of {plan['sessions']} sessions: {ends or 'none has ended'}",
+        f"{plan['file']['name']} ({plan['file']['origin']}), speed {plan['speed']}, {plan['processes']} sending",
+        f"{told['took_s']:.1f} s, {told['throughput_per_s']['ended']:g} ends a second, at most "
+        f"{told['throughput_per_s']['peak']}; the senders used {told['sender_cpu_s']:.1f} s of CPU",
+        f"By stage, as the platform itself has measured: parlance stats --run {told['run']}",
+        "" if told["complete"] else "NOT COMPLETE: it was stopped",
+    ]
+    return f"<p>{'<br>'.join(escape(line) for line in lines if line)}</p>"
+
+
+def _figures(told: dict[str, Any]) -> str:
+    names = ("p50", "p90", "p95", "p99", "p99.9", "max")
+    found = [(label, told["latency_ms"][name]) for name, label in _NAMES.items()]
+    found += [
+        ("held up by the turn before", told["held_up_ms"]),
+        ("sent late (the sender's error)", told["send_error_ms"]),
+    ]
+    head = "".join(f"<th>{name}</th>" for name in ("ms from the intended moment", *names))
+    body = "".join(_row(label, [f"{figures[n]:.1f}" if figures else "" for n in names]) for label, figures in found)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _row(label: str, cells: Iterable[str]) -> str:
+    return f"<tr><td>{escape(label)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _errors(told: dict[str, Any]) -> str:
+    rows = "".join(_row(error, [str(count)]) for error, count in told["errors"].items())
+    return f"<table><tr><th>What went wrong</th><th>times</th></tr>{rows}</table>" if rows else ""
+
+
+def _charts(told: dict[str, Any], rows: Sequence[Row]) -> list[Chart]:
+    width = max(0.25, told["took_s"] / _SLICES)
+    wrong = {name: _per_second(rows, width, name) for name in OUTCOMES if name != "answered" and told["counts"][name]}
+    machine = told["machine"]
+    return [
+        Chart("Latency to the first word over time", "ms", _over_time(rows, width)),
+        Chart("Latency by percentile", "ms", {label: _curve(rows, name) for name, label in _NAMES.items()}, _NINES),
+        Chart(
+            "Throughput",
+            "turns a second",
+            {"due": _counted([r.due for r in rows], width), "ended": _counted([r.ended for r in rows], width)},
+        ),
+        Chart("Turns that were not answered", "a second", wrong),
+        Chart("The machine", "% busy, all CPUs", {"busy": [(s["at_s"], 100 * s["busy"]) for s in machine]}),
+    ]
+
+
+def _over_time(rows: Sequence[Row], width: float) -> dict[str, Points]:
+    slices: dict[int, list[float]] = {}
+    for row in rows:
+        if row.first is not None:
+            slices.setdefault(int(row.due / 1000 / width), []).append(row.first - row.due)
+    return {
+        name: [(n * width, float(np.percentile(slices[n], q))) for n in sorted(slices)]
+        for name, q in (("p50", 50), ("p95", 95), ("highest", 100))
+    }
+
+
+def _curve(rows: Sequence[Row], name: str) -> Points:
+    """Every percentile as far as there are measurements for it (HDR style: x counts the nines)."""
+    values = sorted(latencies(rows, name))
+    count = len(values)
+    places = sorted({min(count - 1, int(count * (1 - 10 ** (-n / 40)))) for n in range(161)}) if values else []
+    return [(float(-np.log10(1 - place / count)), values[place]) for place in places]
+
+
+def _per_second(rows: Sequence[Row], width: float, outcome: str) -> Points:
+    return _counted([row.ended if row.ended is not None else row.due for row in rows if row.outcome == outcome], width)
+
+
+def _counted(times_ms: Iterable[float | None], width: float) -> Points:
+    counts: dict[int, int] = {}
+    for at in times_ms:
+        if at is not None:
+            counts[int(at / 1000 / width)] = counts.get(int(at / 1000 / width), 0) + 1
+    return [(n * width, counts.get(n, 0) / width) for n in range(max(counts, default=-1) + 1)]
