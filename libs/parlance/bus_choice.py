@@ -1,9 +1,14 @@
 """Which bus a process uses, by its settings. Kafka's client is imported only where it is used: that takes a while."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from parlance.bus import Bus
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import InvalidRequest
+
+T = TypeVar("T")
 
 
 def for_services(config: Config) -> tuple[Bus, JournalBus]:
@@ -15,7 +20,7 @@ def for_services(config: Config) -> tuple[Bus, JournalBus]:
     from parlance.bus_kafka import KafkaBus
     from parlance.bus_outbox import OutboxBus
 
-    outbox = OutboxBus(config.rows, KafkaBus(config.bus))
+    outbox = OutboxBus(config.rows, _named(KafkaBus, config.bus))
     return outbox, outbox.rows
 
 
@@ -24,7 +29,15 @@ def for_looking(config: Config) -> Bus:
     if config.bus:
         from parlance.bus_kafka import KafkaBus
 
-        return KafkaBus(config.bus)
+        return _named(KafkaBus, config.bus)
     if not config.journal.exists():
         raise InvalidRequest(f"there is no journal in {config.home} yet; start it with 'parlance run'")
     return JournalBus(config.journal, owner=False)
+
+
+def _named(made: Callable[[str], T], address: str) -> T:
+    """Whoever reads the error learns which setting it is about."""
+    try:
+        return made(address)
+    except InvalidRequest as exc:
+        raise InvalidRequest(f"PARLANCE_BUS: {exc.message}") from exc
