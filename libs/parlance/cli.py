@@ -44,7 +44,6 @@ app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
 for command in (cli_replay_run.run, cli_replay_show.report, cli_replay_show.compare):
     replay_app.command()(command)
-app.command()(stats)
 app.add_typer(topics_app, name="topics")
 
 
@@ -165,6 +164,9 @@ def turn(
         print_json(cli_show.waterfall_json(told))
     else:
         console.print(cli_show.waterfall(told))
+
+
+app.command()(stats)
 
 
 @app.command()

@@ -83,7 +83,8 @@ def stats_tables(found: Any) -> Any:
         return Text(f"No turns since {found.since}.")
     share = answered_share(found.turns)
     said = "none has ended" if share is None else f"{share:.0%} of those that ended were answered"
-    head = Text(f"{sum(t.turns for t in found.turns)} turns since {found.since}; {said}\n", style="bold")
+    count = sum(t.turns for t in found.turns)
+    head = Text(f"{count} turn{'' if count == 1 else 's'} since {found.since}; {said}\n", style="bold")
     parts: list[Any] = [head, _turns(found.turns), _latencies(found.latencies)]
     if found.usage:
         parts.append(_usage(found.usage))

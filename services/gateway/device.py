@@ -88,7 +88,7 @@ class Device:
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text)
-                await self._room()
+                await self._few_unwritten()
             elif kind == "interrupt":
                 self.interrupt(Interruption.INTERRUPTION_BUTTON)
             elif kind == "played":
@@ -99,7 +99,7 @@ class Device:
             else:
                 self.problem(InvalidRequest("hello comes once, first; then audio, text, interrupt or played"))
 
-    async def _room(self) -> None:
+    async def _few_unwritten(self) -> None:
         while self._unwritten >= _UNWRITTEN_MAX:
             self._written.clear()
             await self._written.wait()
