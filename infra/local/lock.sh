@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/run.txt and requirements/dev.txt from pyproject.toml: everything pinned, with hashes, no addresses.
+# Writes requirements/run.txt, stack.txt and dev.txt from pyproject.toml: everything pinned, with hashes, no addresses.
 # UPGRADE=1 takes the newest versions; otherwise what is locked stays where it still fits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,7 +16,8 @@ compile() { # output, then further arguments
 
 mkdir -p requirements
 compile requirements/run.txt
-compile requirements/dev.txt --extra dev --constraints requirements/run.txt
+compile requirements/stack.txt --extra stack --constraints requirements/run.txt
+compile requirements/dev.txt --extra stack --extra dev --constraints requirements/stack.txt
 for lock in requirements/*.txt; do
   if grep -nE '://|^(torch|nvidia-[a-z0-9-]+|triton|transformers)==' "$lock"; then
     echo "make lock: $lock has the lines above: an address, or a package that nothing here may need" >&2
