@@ -136,7 +136,11 @@ class DockerBroker:
         if self._started:
             self._container.get_wrapped_container().start()
         else:
-            self._container.start()
+            try:
+                self._container.start()
+            except BaseException:  # it runs, and nobody would end it
+                self._container.stop()
+                raise
         self._started = True
         until = time.monotonic() + 60
         while time.monotonic() < until:
