@@ -1,0 +1,281 @@
+"""What the one writer of a process does on PostgreSQL: saves that are queued become one transaction, each piece of
+other work one of its own, in the order in which they were asked for.
+
+No thread and no loop in here: `postgres_driver` says where it runs. Where the database is away everything waits, up to
+a minute, and is done once it is back. A commit that was cut off is looked up before anything is done again.
+"""
+
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from parlance.errors import Unavailable
+from parlance.log import logger
+from parlance.postgres_address import HELD_S, RETRY_S, Address, reason
+from parlance.postgres_jobs import Acked, Chain, Done, Job, Save, Told, Transaction, Work, chains
+from parlance.postgres_sql import Db
+from parlance.postgres_tables import (
+    APPEND,
+    END_OTHERS,
+    FORGET,
+    MARK,
+    MARKED,
+    SAVED_BY,
+    STATEMENTS,
+    columns,
+)
+from parlance.randomness import Random
+from parlance.store import Conflict
+
+_BATCH = 256
+_ATTEMPTS = 5
+# SQLSTATE classes: the server cannot do it now, but may later (connection, resources, operator, system; read-only).
+_AWAY = ("08", "53", "57", "58", "25")
+# Another transaction stood in the way: the same again may go through.
+_AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
+_random = Random(8)
+
+Outcomes = list[tuple[Done, Any]]
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """A transaction whose commit was cut off, and what is to be told if it was done."""
+
+    mark: int
+    unit: list[Job]
+    chains: list[Chain]
+    told: Told | None = None
+
+
+class Away(Exception):
+    """The database cannot do it now."""
+
+
+class Writer:
+    def __init__(self, address: Address) -> None:
+        self.failed = ""
+        self.held: deque[Job] = deque()
+        self.connection: Any = None
+        self._address = address
+        self._id = _number()
+        self._name = f"parlance-writer-{self._id}"
+        self._doubt: _Doubt | None = None
+        self._retry_at = 0.0
+        self._away_since: float | None = None
+        self._attempts = 0
+        # Jobs that are done one by one, because one of them spoils the others' transaction.
+        self._alone = 0
+
+    def open(self) -> None:
+        """Raises psycopg.Error where the database cannot be used."""
+        self.connection = self._address.connect(self._name)
+        self.connection.execute("SET synchronous_commit = off")
+
+    def close(self) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self.connection.close()
+
+    def step(self, jobs: list[Job], now: float) -> Outcomes:
+        """Does what it can. `now`: the loop's time."""
+        self.held += jobs
+        outcomes: Outcomes = []
+        while self.held and self._ready(now, outcomes):
+            if not self.held:
+                break
+            unit = self._unit()
+            try:
+                outcomes += self._do(unit)
+            except Away as exc:
+                self._lose(exc.__cause__, now)
+            except Exception as exc:  # an outcome of the work, whatever it is
+                outcomes += self._fail(unit, exc)
+        return outcomes + self._expired(now)
+
+    def _unit(self) -> list[Job]:
+        """What the next transaction does: one piece of work, or all saves up to the next one."""
+        unit: list[Job] = []
+        for job in self.held:
+            if isinstance(job, Work):
+                return unit or [job]
+            unit.append(job)
+            if len(unit) == _BATCH or self._alone:
+                break
+        return unit
+
+    def _do(self, unit: list[Job]) -> Outcomes:
+        try:
+            first = unit[0]
+            outcomes = self._work(first) if isinstance(first, Work) else self._save(unit)
+        except _AGAIN as exc:
+            self._roll_back()
+            self._attempts += 1
+            if self._attempts >= _ATTEMPTS:
+                raise Unavailable(f"PostgreSQL gave up a transaction {_ATTEMPTS} times: {reason(exc)}") from exc
+            return []
+        except Exception as exc:
+            if self._away(exc):
+                raise Away from exc
+            self._roll_back()
+            raise
+        self._pop(unit)
+        return outcomes
+
+    def _away(self, exc: Exception) -> bool:
+        """Whether this is the database's trouble, not that of what was asked."""
+        if self.connection.broken or self.connection.closed:
+            return True
+        return isinstance(exc, psycopg.Error) and (exc.sqlstate or "08")[:2] in _AWAY
+
+    def _save(self, unit: list[Job]) -> Outcomes:
+        saves = [job for job in unit if isinstance(job, Save)]
+        found = chains(saves)
+        left = [chain for chain in found if chain.saves[0].row not in chain.saves[0].refused]
+        refused = [chain for chain in found if chain.saves[0].row in chain.saves[0].refused]
+        mark = _number()
+        self._doubt = _Doubt(mark, unit, left)
+        with self.connection.pipeline():
+            self._begin(any(save.durable for save in saves))
+            asked = [self._ask(chain, mark) for chain in left]
+            acked = [number for job in unit if isinstance(job, Acked) for number in job.ids]
+            if acked:
+                self.connection.execute(FORGET, (acked,))
+            self.connection.execute("COMMIT")
+        self._doubt = None
+        outcomes: Outcomes = []
+        for chain, cursor in zip(left, asked, strict=True):
+            done, ids = cursor.fetchone()
+            outcomes += chain.told(ids) if done else []
+            refused += [] if done else [chain]
+        return outcomes + [pair for chain in refused for pair in _refuse(chain)]
+
+    def _ask(self, chain: Chain, mark: int) -> Any:
+        first, last, outs = chain.saves[0], chain.saves[-1], chain.outs
+        where = first.row if first.version == 0 else (*first.row, first.version)
+        values = (last.version + 1, last.due_us, last.content, mark, *where)
+        statement = STATEMENTS[first.version == 0, bool(outs)]
+        return self.connection.execute(statement, (*values, *columns(outs)) if outs else values)
+
+    def _work(self, job: Work) -> Outcomes:
+        self._begin(job.durable)
+        transaction = Transaction(Db(self.connection))
+        told = Told(job.work(transaction), tuple(transaction.outs))
+        if job.reads:
+            self.connection.execute("COMMIT")
+            return [(job.done, told)]
+        mark = _number()
+        self._doubt = _Doubt(mark, [job], [], Told(told.value, told.outs))
+        with self.connection.pipeline():
+            asked = self.connection.execute(APPEND, columns(told.outs)) if told.outs else ()
+            self.connection.execute(MARK, (self._id, mark))
+            self.connection.execute("COMMIT")
+            told.ids = [number for (number,) in asked]
+        self._doubt = None
+        return [(job.done, told)]
+
+    def _begin(self, durable: bool) -> None:
+        self.connection.execute("BEGIN")
+        if durable:
+            self.connection.execute("SET LOCAL synchronous_commit = on")
+
+    def _pop(self, unit: list[Job]) -> None:
+        """They are done; they stand first in line."""
+        for _ in unit:
+            self.held.popleft()
+        self._attempts = 0
+        self._alone = max(0, self._alone - len(unit))
+
+    def _drop(self, jobs: list[Job]) -> None:
+        gone = set(map(id, jobs))
+        self.held = deque(job for job in self.held if id(job) not in gone)
+
+    def _fail(self, unit: list[Job], exc: Exception) -> Outcomes:
+        """Where one of several spoils the transaction, each is done alone, so that only the bad one fails."""
+        if len(unit) > 1:
+            self._alone = len(unit)
+            return []
+        self._pop(unit)
+        return [(job.done, exc) for job in unit if not isinstance(job, Acked)]
+
+    def _roll_back(self) -> None:
+        """What was rolled back is in no doubt."""
+        self._doubt = None
+        with contextlib.suppress(psycopg.Error):
+            self.connection.execute("ROLLBACK")
+
+    def _lose(self, exc: BaseException | None, now: float) -> None:
+        self.close()
+        self.connection = None
+        self._retry_at = now + RETRY_S
+        told = self._address.unusable(exc).message if isinstance(exc, Exception) else "PostgreSQL is away"
+        if not self.failed:
+            logger.warning("%s", told)
+            self._away_since = now
+        self.failed = told
+
+    def _ready(self, now: float, outcomes: Outcomes) -> bool:
+        """Whether there is a connection, and no doubt about what was done on the one before."""
+        if self.connection is None and now < self._retry_at:
+            return False
+        try:
+            if self.connection is None:
+                self._reopen()
+            if self._doubt is not None:
+                outcomes += self._resolved(self._doubt)
+                self._doubt = None
+        except psycopg.Error as exc:
+            self._lose(exc, now)
+            return False
+        if self.failed:
+            logger.warning("PostgreSQL at %s answers again", self._address)
+        self.failed, self._away_since = "", None
+        return True
+
+    def _reopen(self) -> None:
+        self.open()
+        (ended,) = self.connection.execute(END_OTHERS, (self._name,)).fetchone()
+        if ended is False:
+            raise errors.OperationalError("the transaction before the connection was cut has not ended yet")
+
+    def _resolved(self, doubt: _Doubt) -> Outcomes:
+        """What was done before the connection was cut. The events' numbers are not known any more."""
+        held = set(map(id, self.held))
+        if doubt.told is not None:
+            found = self.connection.execute(MARKED, (self._id,)).fetchone()
+            if found is None or found[0] != doubt.mark:
+                return []
+            alive = [job for job in doubt.unit if isinstance(job, Work) and id(job) in held]
+            self._drop(doubt.unit)
+            return [(job.done, doubt.told) for job in alive]
+        outcomes: Outcomes = []
+        for chain in doubt.chains:
+            found = self.connection.execute(SAVED_BY, chain.saves[0].row).fetchone()
+            # A row that somebody else has saved since tells nothing any more, but also that this owner is replaced.
+            if found is not None and found[0] == doubt.mark:
+                outcomes += [pair for pair, save in zip(chain.told(None), chain.saves, strict=True) if id(save) in held]
+                self._drop([*chain.saves])
+        return outcomes
+
+    def _expired(self, now: float) -> Outcomes:
+        """What has waited too long for the database is given up; whether it was done may not be known."""
+        if self._away_since is None:
+            return []
+        late = [job for job in self.held if not isinstance(job, Acked) and now - job.since >= HELD_S]
+        self._drop([*late])
+        return [(job.done, Unavailable(self.failed)) for job in late]
+
+
+def _refuse(chain: Chain) -> Outcomes:
+    first = chain.saves[0]
+    first.refused.add(first.row)
+    told = f"the session's row was saved by somebody else since version {first.version}"
+    return [(save.done, Conflict(told)) for save in chain.saves]
+
+
+def _number() -> int:
+    return int.from_bytes(_random.take(), "big") >> 1
