@@ -48,6 +48,7 @@ class Database:
             )
         with connection.transaction():
             # Processes that start together make the tables one after the other.
+            connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute("SELECT pg_advisory_xact_lock(7241906)")
             connection.execute(SCHEMA)
 

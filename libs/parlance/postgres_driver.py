@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 
-from parlance.postgres_address import HELD_S, RETRY_S, SILENT_S
+from parlance.postgres_address import HELD_S, SILENT_S, SOON_S
 from parlance.postgres_cut import cut
 from parlance.postgres_jobs import Job
 from parlance.postgres_writer import Outcomes, Writer
@@ -66,7 +66,7 @@ class Driver:
     def _main(self) -> None:
         while True:
             with contextlib.suppress(queue.Empty):
-                self._signal.get(timeout=RETRY_S if self._writer.held else None)
+                self._signal.get(timeout=SOON_S if self._writer.held else None)
             # Before the queue is looked at: whoever asks from here on wakes it again.
             self._awake = False
             self._step()

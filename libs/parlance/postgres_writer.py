@@ -15,7 +15,7 @@ from psycopg import errors
 
 from parlance.errors import Unavailable
 from parlance.log import logger
-from parlance.postgres_address import HELD_S, RETRY_S, Address, reason
+from parlance.postgres_address import HELD_S, RETRY_S, SOON_S, Address, reason
 from parlance.postgres_jobs import Acked, Chain, Done, Job, Save, Told, Transaction, Work, chains
 from parlance.postgres_sql import Db
 from parlance.postgres_tables import (
@@ -33,6 +33,8 @@ from parlance.store import Conflict
 
 _BATCH = 256
 _ATTEMPTS = 5
+# With synchronous_commit off, what is committed is on disk within three times wal_writer_delay (0.2 s).
+_UNSYNCED_S = 3.0
 # SQLSTATE classes: the server cannot do it now, but may later (connection, resources, operator, system; read-only).
 _AWAY = ("08", "53", "57", "58", "25")
 # Another transaction stood in the way: the same again may go through.
@@ -68,6 +70,8 @@ class Writer:
         self._retry_at = 0.0
         self._away_since: float | None = None
         self._attempts = 0
+        # What a server that crashes may forget again: see `_redo`.
+        self._recent: list[Chain] = []
         # Jobs that are done one by one, because one of them spoils the others' transaction.
         self._alone = 0
 
@@ -85,6 +89,8 @@ class Writer:
         """Does what it can. `now`: the loop's time."""
         self.held += jobs
         outcomes: Outcomes = []
+        if self.connection is not None:
+            self._recent = [chain for chain in self._recent if now - chain.saves[-1].since < _UNSYNCED_S]
         while self.held and self._ready(now, outcomes):
             if not self.held:
                 break
@@ -130,7 +136,9 @@ class Writer:
         """Whether this is the database's trouble, not that of what was asked."""
         if self.connection.broken or self.connection.closed:
             return True
-        return isinstance(exc, psycopg.Error) and (exc.sqlstate or "08")[:2] in _AWAY
+        if not isinstance(exc, psycopg.Error) or (exc.sqlstate is None and isinstance(exc, psycopg.DataError)):
+            return False
+        return (exc.sqlstate or "08")[:2] in _AWAY
 
     def _save(self, unit: list[Job]) -> Outcomes:
         saves = [job for job in unit if isinstance(job, Save)]
@@ -152,6 +160,7 @@ class Writer:
             done, ids = cursor.fetchone()
             outcomes += chain.told(ids) if done else []
             refused += [] if done else [chain]
+            self._recent += [chain] if done else []
         return outcomes + [pair for chain in refused for pair in _refuse(chain)]
 
     def _ask(self, chain: Chain, mark: int) -> Any:
@@ -211,7 +220,7 @@ class Writer:
     def _lose(self, exc: BaseException | None, now: float) -> None:
         self.close()
         self.connection = None
-        self._retry_at = now + RETRY_S
+        self._retry_at = now + (RETRY_S if self.failed else SOON_S)
         told = self._address.unusable(exc).message if isinstance(exc, Exception) else "PostgreSQL is away"
         if not self.failed:
             logger.warning("%s", told)
@@ -241,6 +250,15 @@ class Writer:
         (ended,) = self.connection.execute(END_OTHERS, (self._name,)).fetchone()
         if ended is False:
             raise errors.OperationalError("the transaction before the connection was cut has not ended yet")
+        self._redo()
+
+    def _redo(self) -> None:
+        """A server that crashed forgets what it has not synced: the last moments' rows are written again, where nobody
+        else has saved them since. Their events come twice then, from the table."""
+        for chain in self._recent:
+            with self.connection.transaction():
+                self._ask(chain, _number())
+        self._recent.clear()
 
     def _resolved(self, doubt: _Doubt) -> Outcomes:
         """What was done before the connection was cut. The events' numbers are not known any more."""
@@ -252,14 +270,14 @@ class Writer:
             alive = [job for job in doubt.unit if isinstance(job, Work) and id(job) in held]
             self._drop(doubt.unit)
             return [(job.done, doubt.told) for job in alive]
-        outcomes: Outcomes = []
+        done: list[tuple[Save, Told]] = []
         for chain in doubt.chains:
             found = self.connection.execute(SAVED_BY, chain.saves[0].row).fetchone()
             # A row that somebody else has saved since tells nothing any more, but also that this owner is replaced.
             if found is not None and found[0] == doubt.mark:
-                outcomes += [pair for pair, save in zip(chain.told(None), chain.saves, strict=True) if id(save) in held]
-                self._drop([*chain.saves])
-        return outcomes
+                done += [(save, Told(save.version + 1, save.outs)) for save in chain.saves if id(save) in held]
+        self._drop([save for save, _ in done])
+        return [(save.done, told) for save, told in done]
 
     def _expired(self, now: float) -> Outcomes:
         """What has waited too long for the database is given up; whether it was done may not be known."""
