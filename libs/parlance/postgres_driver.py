@@ -7,9 +7,10 @@ import threading
 from collections import deque
 
 from parlance.postgres_address import HELD_S, SILENT_S, SOON_S
+from parlance.postgres_commit import Outcomes
 from parlance.postgres_cut import cut
 from parlance.postgres_jobs import Job
-from parlance.postgres_writer import Outcomes, Writer
+from parlance.postgres_writer import Writer
 
 _LOOK_S = 1.0
 

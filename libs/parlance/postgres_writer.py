@@ -7,7 +7,6 @@ a minute, and is done once it is back. A commit that was cut off is looked up be
 
 import contextlib
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -16,42 +15,23 @@ from psycopg import errors
 from parlance.errors import Unavailable
 from parlance.log import logger
 from parlance.postgres_address import HELD_S, RETRY_S, SOON_S, Address, reason
-from parlance.postgres_jobs import Acked, Chain, Done, Job, Save, Told, Transaction, Work, chains
+from parlance.postgres_commit import Doubt, Outcomes, ask, away, begin, fresh_mark, refuse
+from parlance.postgres_jobs import Acked, Chain, Job, Save, Told, Transaction, Work, chains
 from parlance.postgres_sql import Db
 from parlance.postgres_tables import (
     APPEND,
     END_OTHERS,
     FORGET,
     MARK,
-    MARKED,
-    SAVED_BY,
-    STATEMENTS,
     columns,
 )
-from parlance.randomness import Random
-from parlance.store import Conflict
 
 _BATCH = 256
 _ATTEMPTS = 5
 # With synchronous_commit off, what is committed is on disk within three times wal_writer_delay (0.2 s).
 _UNSYNCED_S = 3.0
-# SQLSTATE classes: the server cannot do it now, but may later (connection, resources, operator, system; read-only).
-_AWAY = ("08", "53", "57", "58", "25")
 # Another transaction stood in the way: the same again may go through.
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
-_random = Random(8)
-
-Outcomes = list[tuple[Done, Any]]
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """A transaction whose commit was cut off, and what is to be told if it was done."""
-
-    mark: int
-    unit: list[Job]
-    chains: list[Chain]
-    told: Told | None = None
 
 
 class Away(Exception):
@@ -64,9 +44,9 @@ class Writer:
         self.held: deque[Job] = deque()
         self.connection: Any = None
         self._address = address
-        self._id = _number()
+        self._id = fresh_mark()
         self._name = f"parlance-writer-{self._id}"
-        self._doubt: _Doubt | None = None
+        self._doubt: Doubt | None = None
         self._retry_at = 0.0
         self._away_since: float | None = None
         self._attempts = 0
@@ -125,31 +105,23 @@ class Writer:
                 raise Unavailable(f"PostgreSQL gave up a transaction {_ATTEMPTS} times: {reason(exc)}") from exc
             return []
         except Exception as exc:
-            if self._away(exc):
+            if away(self.connection, exc):
                 raise Away from exc
             self._roll_back()
             raise
         self._pop(unit)
         return outcomes
 
-    def _away(self, exc: Exception) -> bool:
-        """Whether this is the database's trouble, not that of what was asked."""
-        if self.connection.broken or self.connection.closed:
-            return True
-        if not isinstance(exc, psycopg.Error) or (exc.sqlstate is None and isinstance(exc, psycopg.DataError)):
-            return False
-        return (exc.sqlstate or "08")[:2] in _AWAY
-
     def _save(self, unit: list[Job]) -> Outcomes:
         saves = [job for job in unit if isinstance(job, Save)]
         found = chains(saves)
         left = [chain for chain in found if chain.saves[0].row not in chain.saves[0].refused]
         refused = [chain for chain in found if chain.saves[0].row in chain.saves[0].refused]
-        mark = _number()
-        self._doubt = _Doubt(mark, unit, left)
+        mark = fresh_mark()
+        self._doubt = Doubt(mark, unit, left)
         with self.connection.pipeline():
-            self._begin(any(save.durable for save in saves))
-            asked = [self._ask(chain, mark) for chain in left]
+            begin(self.connection, any(save.durable for save in saves))
+            asked = [ask(self.connection, chain, mark) for chain in left]
             acked = [number for job in unit if isinstance(job, Acked) for number in job.ids]
             if acked:
                 self.connection.execute(FORGET, (acked,))
@@ -161,24 +133,17 @@ class Writer:
             outcomes += chain.told(ids) if done else []
             refused += [] if done else [chain]
             self._recent += [chain] if done else []
-        return outcomes + [pair for chain in refused for pair in _refuse(chain)]
-
-    def _ask(self, chain: Chain, mark: int) -> Any:
-        first, last, outs = chain.saves[0], chain.saves[-1], chain.outs
-        where = first.row if first.version == 0 else (*first.row, first.version)
-        values = (last.version + 1, last.due_us, last.content, mark, *where)
-        statement = STATEMENTS[first.version == 0, bool(outs)]
-        return self.connection.execute(statement, (*values, *columns(outs)) if outs else values)
+        return outcomes + [pair for chain in refused for pair in refuse(chain)]
 
     def _work(self, job: Work) -> Outcomes:
-        self._begin(job.durable)
+        begin(self.connection, job.durable)
         transaction = Transaction(Db(self.connection))
         told = Told(job.work(transaction), tuple(transaction.outs))
         if job.reads:
             self.connection.execute("COMMIT")
             return [(job.done, told)]
-        mark = _number()
-        self._doubt = _Doubt(mark, [job], [], Told(told.value, told.outs))
+        mark = fresh_mark()
+        self._doubt = Doubt(mark, [job], [], Told(told.value, told.outs))
         with self.connection.pipeline():
             asked = self.connection.execute(APPEND, columns(told.outs)) if told.outs else ()
             self.connection.execute(MARK, (self._id, mark))
@@ -186,11 +151,6 @@ class Writer:
             told.ids = [number for (number,) in asked]
         self._doubt = None
         return [(job.done, told)]
-
-    def _begin(self, durable: bool) -> None:
-        self.connection.execute("BEGIN")
-        if durable:
-            self.connection.execute("SET LOCAL synchronous_commit = on")
 
     def _pop(self, unit: list[Job]) -> None:
         """They are done; they stand first in line."""
@@ -257,27 +217,15 @@ class Writer:
         else has saved them since. Their events come twice then, from the table."""
         for chain in self._recent:
             with self.connection.transaction():
-                self._ask(chain, _number())
+                ask(self.connection, chain, fresh_mark())
         self._recent.clear()
 
-    def _resolved(self, doubt: _Doubt) -> Outcomes:
-        """What was done before the connection was cut. The events' numbers are not known any more."""
+    def _resolved(self, doubt: Doubt) -> Outcomes:
+        """What was done before the connection was cut is told; what was not stays in line."""
         held = set(map(id, self.held))
-        if doubt.told is not None:
-            found = self.connection.execute(MARKED, (self._id,)).fetchone()
-            if found is None or found[0] != doubt.mark:
-                return []
-            alive = [job for job in doubt.unit if isinstance(job, Work) and id(job) in held]
-            self._drop(doubt.unit)
-            return [(job.done, doubt.told) for job in alive]
-        done: list[tuple[Save, Told]] = []
-        for chain in doubt.chains:
-            found = self.connection.execute(SAVED_BY, chain.saves[0].row).fetchone()
-            # A row that somebody else has saved since tells nothing any more, but also that this owner is replaced.
-            if found is not None and found[0] == doubt.mark:
-                done += [(save, Told(save.version + 1, save.outs)) for save in chain.saves if id(save) in held]
-        self._drop([save for save, _ in done])
-        return [(save.done, told) for save, told in done]
+        done = [(job, told) for job, told in doubt.done(self.connection, self._id) if id(job) in held]
+        self._drop([job for job, _ in done])
+        return [(job.done, told) for job, told in done]
 
     def _expired(self, now: float) -> Outcomes:
         """What has waited too long for the database is given up; whether it was done may not be known."""
@@ -286,14 +234,3 @@ class Writer:
         late = [job for job in self.held if not isinstance(job, Acked) and now - job.since >= HELD_S]
         self._drop([*late])
         return [(job.done, Unavailable(self.failed)) for job in late]
-
-
-def _refuse(chain: Chain) -> Outcomes:
-    first = chain.saves[0]
-    first.refused.add(first.row)
-    told = f"the session's row was saved by somebody else since version {first.version}"
-    return [(save.done, Conflict(told)) for save in chain.saves]
-
-
-def _number() -> int:
-    return int.from_bytes(_random.take(), "big") >> 1
