@@ -1,4 +1,5 @@
-"""Which bus a process uses, by its settings. Kafka's client is imported only where it is used: that takes a while."""
+"""Which bus and which store a process uses, by its settings. Kafka's and PostgreSQL's clients are imported only where
+they are used: that takes a while."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,22 +14,46 @@ from parlance.store_sqlite import SqliteStore
 T = TypeVar("T")
 
 
-def for_services(config: Config) -> tuple[Bus, JournalBus]:
-    """The bus, and the journal that the store of its rows is made on; not started. Raises InvalidRequest where
-    PARLANCE_BUS is no address."""
+def for_services(config: Config) -> tuple[Bus, Store]:
+    """The bus, not started, and the store of its rows. Raises InvalidRequest where PARLANCE_BUS or PARLANCE_DATABASE is
+    no address, or one is missing."""
+    if config.database:
+        return _relayed(config, "")
     if not config.bus:
         journal = JournalBus(config.journal)
-        return journal, journal
+        return journal, SqliteStore(journal)
     from parlance.bus_kafka import KafkaBus
     from parlance.bus_outbox import OutboxBus
 
     outbox = OutboxBus(config.rows, _named(KafkaBus, config.bus))
-    return outbox, outbox.rows
+    return outbox, SqliteStore(outbox.rows)
+
+
+def _relayed(config: Config, service: str) -> tuple[Bus, Store]:
+    if not config.bus:
+        raise InvalidRequest(
+            "PARLANCE_DATABASE needs PARLANCE_BUS too: rows in PostgreSQL are for events on Kafka; "
+            "leave both empty to run on SQLite alone"
+        )
+    try:
+        from parlance import postgres_address
+    except ImportError as exc:
+        raise InvalidRequest("PARLANCE_DATABASE needs the package psycopg: type pip install 'psycopg[binary]'") from exc
+    from parlance.bus_kafka import KafkaBus
+    from parlance.bus_relayed import RelayedBus
+    from parlance.postgres_database import Database
+    from parlance.store_postgres import PostgresStore
+
+    address = postgres_address.parse(config.database, config.database_password_file)
+    bus = RelayedBus(Database(address), _named(KafkaBus, config.bus), service)
+    return bus, PostgresStore(bus)
 
 
 def for_one(name: str, config: Config, *, with_rows: bool) -> tuple[Bus, Store | None]:
     """The bus of a service in a process of its own, and the store of its rows, if it keeps any; not started. Raises
-    InvalidRequest where PARLANCE_BUS is no address."""
+    InvalidRequest where PARLANCE_BUS or PARLANCE_DATABASE is no address."""
+    if config.database and with_rows:
+        return _relayed(config, name)
     from parlance.bus_kafka import KafkaBus
     from parlance.bus_outbox import OutboxBus
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from parlance.events import TOPICS
+from parlance.privacy import Keys, Sealing
 from services.actions.service import ActionsService
 from services.actions.ticker import Ticker
 from tests.contract.effects_suite import EffectsSuite, OpenReplica
@@ -35,8 +36,9 @@ class TestSqlite(EffectsSuite):
 class Replica(Home):
     """Actions on PostgreSQL; `log` is everybody's."""
 
-    def __init__(self, path: Path, url: str, log: Any) -> None:
+    def __init__(self, path: Path, url: str, log: Any, sealing: Sealing) -> None:
         super().__init__(path)
+        self.sealing = sealing
         self._url, self._log, self._stack = url, log, AsyncExitStack()
 
     async def open(self) -> None:
@@ -78,10 +80,11 @@ class TestPostgres(SharedEffectsSuite):
     async def open_replica(self, tmp_path: Path, database_url: str) -> AsyncIterator[OpenReplica]:
         pytest.importorskip("psycopg")
         log, made = EverybodysJournal(tmp_path / "journal.db"), []
+        sealing = Sealing(Keys(tmp_path / "keys.json"))
         await log.begin()
 
         async def open_one() -> Home:
-            home = Replica(tmp_path, database_url, log)
+            home = Replica(tmp_path, database_url, log, sealing)
             await home.open()
             made.append(home)
             return home
