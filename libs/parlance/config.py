@@ -51,6 +51,9 @@ class Config:
     # The partition of reply.v1 that this gateway reads.
     gateway_slot: int = 0
     http_host: str = "127.0.0.1"
+    # "": rows are in SQLite in `home`; else postgresql://USER@HOST:PORT/NAME. Its password may stand in a file.
+    database: str = ""
+    database_password_file: str = ""
 
     @property
     def address(self) -> str:
@@ -89,6 +92,8 @@ def load() -> Config:
     return Config(
         home=Path(home).expanduser(),
         bus=env.get("PARLANCE_BUS", ""),
+        database=env.get("PARLANCE_DATABASE", ""),
+        database_password_file=env.get("PARLANCE_DATABASE_PASSWORD_FILE", ""),
         grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
         http_port=_port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),
