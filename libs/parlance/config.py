@@ -73,6 +73,17 @@ def secret(name: str) -> str:
     return os.environ.get(name, "") if name else ""
 
 
+def database() -> tuple[str, str]:
+    """postgresql://..., and the file with its password; each "" where it is not set."""
+    return os.environ.get("PARLANCE_DATABASE", ""), os.environ.get("PARLANCE_DATABASE_PASSWORD_FILE", "")
+
+
+def certificates() -> Path | None:
+    """The folder with ca.crt, NAME.crt and NAME.key."""
+    folder = os.environ.get("PARLANCE_TLS", "")
+    return Path(folder).expanduser() if folder else None
+
+
 def _port(value: str | None, name: str, default: int) -> int:
     if not value:
         return default
