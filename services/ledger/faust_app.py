@@ -171,7 +171,8 @@ def main() -> int:
         print(f"parlance: {exc.message}", file=sys.stderr)
         return 2 if isinstance(exc, InvalidRequest) else 1
     mode.loop.use("uvloop")
-    worker = faust.Worker(app, loglevel=config.load().log_level, redirect_stdouts=False)
+    worker = faust.Worker(app, loglevel=config.load().log_level, quiet=True, redirect_stdouts=False)
+    worker.spinner = None
     worker.execute_from_commandline()
 
 
