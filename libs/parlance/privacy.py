@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import threading
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from google.protobuf.message import Message
 
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import payload, to_bytes, topic_of
+from parlance.locks import locked
 from parlance.randomness import Random
 from parlance.v1 import options_pb2
 
@@ -30,7 +32,7 @@ class KeyDestroyed(ParlanceError):
 
 
 class Keys:
-    """The key file of a home: one master key, one wrapped data key per user."""
+    """The key file of a home, which several processes may share: one master key, one wrapped data key per user."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,17 +45,22 @@ class Keys:
         """(key id, cipher) of a user. Raises KeyDestroyed where there is none and none is to be made."""
         found = self._ciphers.get(user)
         if found is None:
-            with self._lock:
+            with self._lock, self._alone():
                 found = self._ciphers.get(user) or self._load(user, create)
                 self._ciphers[user] = found
         return found
 
     def destroy(self, user: str) -> None:
         """Everything sealed for this user can never be read again."""
-        self._read()
-        self._data["users"].pop(user, None)
-        self._ciphers.pop(user, None)
-        self._write()
+        with self._alone():
+            self._read()
+            self._data["users"].pop(user, None)
+            self._ciphers.pop(user, None)
+            self._write()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """No other process writes the file meanwhile."""
+        return locked(self._path.with_suffix(".lock"))
 
     def _load(self, user: str, create: bool) -> tuple[str, AESGCM]:
         self._read()

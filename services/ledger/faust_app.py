@@ -6,20 +6,19 @@ README.md says what else it cannot do.
 """
 
 import asyncio
-import ssl
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import faust
 import mode.loop
 from faust.transport.drivers import aiokafka as driver
 
-from parlance import config, kafka_address, postgres_address
+from parlance import config, kafka_address, postgres_address, tls
 from parlance.bus import Record
 from parlance.bus_kafka import KafkaBus
+from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError
 from parlance.events import TOPICS
 from services.ledger.live import LiveLedger
@@ -28,6 +27,7 @@ from services.ledger.rates import KEPT, MINUTE_US, Amount, Counted
 from services.ledger.store import LedgerStore
 from services.ledger.store_postgres import PostgresLedger
 
+NAME = "ledger"
 GROUP = "parlance.ledger-faust"
 BATCH, LAZY_S = 1000, 1.0
 # The broker's least.
@@ -127,33 +127,23 @@ def _record(message: Any) -> Record:
     )
 
 
-def credentials(folder: Path, name: str = "ledger") -> faust.SSLCredentials:
-    """Mutual TLS with the files of PARLANCE_TLS. Raises InvalidRequest where they are none."""
-    try:
-        context = ssl.create_default_context(cafile=folder / "ca.crt")
-        context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
-    except OSError as exc:  # what is no certificate is one too
-        raise InvalidRequest(
-            f"PARLANCE_TLS: {folder} needs ca.crt, {name}.crt and {name}.key ({exc.strerror or type(exc).__name__})"
-        ) from exc
-    return faust.SSLCredentials(context=context)
-
-
-def made() -> faust.App:
-    """By the environment. Raises InvalidRequest, and Unavailable where the broker or the database does not answer."""
-    settings, (database, password_file), folder = config.load(), config.database(), config.certificates()
+def made(settings: Config) -> faust.App:
+    """Raises InvalidRequest where a setting makes no sense, Unavailable where the broker or the database is away."""
     scheme, _, rest = settings.bus.partition("://")
-    if scheme not in ("kafka", "kafka+tls") or not database:
+    if scheme not in ("kafka", "kafka+tls") or not settings.database:
         raise InvalidRequest(
             "the ledger's app needs PARLANCE_BUS=kafka://HOST:PORT and PARLANCE_DATABASE=postgresql://USER@HOST/NAME"
         )
-    if scheme == "kafka+tls" and folder is None:
-        raise InvalidRequest("PARLANCE_BUS=kafka+tls://... needs PARLANCE_TLS, the folder with ca.crt and ledger.crt")
     servers = kafka_address.parse(kafka_address.SCHEME + rest).servers
-    tls = credentials(folder) if scheme == "kafka+tls" and folder is not None else None
-    if tls is None:
+    shown = None
+    if scheme == "kafka+tls":
+        if settings.tls is None:
+            raise InvalidRequest(f"{settings.bus} needs PARLANCE_TLS, the folder of 'make certificates'")
+        shown = faust.SSLCredentials(context=tls.context(tls.credentials(settings.tls, NAME)))
+    else:
         asyncio.run(_checked(settings.bus))
-    return application(servers, PostgresLedger(postgres_address.parse(database, password_file)), tls)
+    address = postgres_address.parse(settings.database, settings.database_password_file)
+    return application(servers, PostgresLedger(address), shown)
 
 
 async def _checked(url: str) -> None:
@@ -166,12 +156,13 @@ async def _checked(url: str) -> None:
 
 def main() -> int:
     try:
-        app = made()
+        settings = config.load()
+        app = made(settings)
     except ParlanceError as exc:
         print(f"parlance: {exc.message}", file=sys.stderr)
         return 2 if isinstance(exc, InvalidRequest) else 1
     mode.loop.use("uvloop")
-    worker = faust.Worker(app, loglevel=config.load().log_level, quiet=True, redirect_stdouts=False)
+    worker = faust.Worker(app, loglevel=settings.log_level, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from parlance import clock
 from parlance.bus import Bus
+from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.log import logger
 from parlance.rpc import Call
@@ -96,6 +97,15 @@ class LedgerService:
             logger.warning("no snapshot of the ledger: %s", exc.message)
         self._held_since = self._held_since or time.monotonic()
         return time.monotonic() - self._held_since > _HOLDS_S
+
+
+def place(config: Config) -> "Path | Address":
+    """Where a ledger of these settings is. Raises InvalidRequest where PARLANCE_DATABASE makes no sense."""
+    if not config.database:
+        return config.ledger
+    from parlance.postgres_address import parse
+
+    return parse(config.database, config.database_password_file)
 
 
 def _store(where: "Path | Address") -> LedgerStore:

@@ -1,11 +1,8 @@
 """The ledger's Faust app on a real broker and PostgreSQL: killed anywhere, it says what the embedded one says."""
 
 import asyncio
-import os
 import random
-import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,26 +10,29 @@ import pytest
 pytest.importorskip("faust", reason="needs faust-streaming; type: make setup-dev")
 psycopg = pytest.importorskip("psycopg", reason="needs psycopg; type: make setup-dev")
 
-from parlance import clock, kafka_address, postgres_address  # noqa: E402
-from parlance.bus import Out  # noqa: E402
+from parlance import kafka_address, postgres_address  # noqa: E402
 from parlance.bus_kafka import KafkaBus  # noqa: E402
 from parlance.events import EVENT_CLASSES, topic_of  # noqa: E402
 from parlance.kafka_topics import Topics  # noqa: E402
-from parlance.rpc import Call, one  # noqa: E402
-from parlance.v1.gateway_service_pb2 import GetStatsRequest, GetStatsResponse  # noqa: E402
-from parlance.v1.ledger_service_pb2 import SummariseRequest  # noqa: E402
-from parlance.v1.turn_pb2 import Header  # noqa: E402
-from services.ledger.rates import live  # noqa: E402
 from services.ledger.service import LedgerService  # noqa: E402
 from services.ledger.store_postgres import PostgresLedger  # noqa: E402
-from services.ledger.store_sqlite import SqliteLedger  # noqa: E402
 from services.ledger.tables import dump  # noqa: E402
 from tests import kafka_broker  # noqa: E402
-from tests.contract import faust_process  # noqa: E402
-from tests.unit.ledger_scene import Log  # noqa: E402
+from tests.contract.ledger_faust_tools import (  # noqa: E402
+    TURNS,
+    asked,
+    committed,
+    embedded,
+    ends,
+    read_all,
+    refused,
+    running,
+    turns,
+    with_log,
+    write,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-TURNS = 60
 
 
 @pytest.fixture(scope="module")
@@ -47,78 +47,9 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def bus(broker_url: str, tmp_path: Path) -> AsyncIterator[KafkaBus]:
     """With topics that hold a log, the same for all tests here."""
-    infos = [topic_of(cls) for cls in EVENT_CLASSES]
-    async with Topics(kafka_address.parse(broker_url)) as topics:
-        missing = (await topics.plan(infos)).missing
-        await topics.create(missing)
-    opened = KafkaBus(broker_url)
-    opened.declare(infos)
-    await opened.start()
-    if missing:
-        await write(opened, tmp_path, TURNS)
+    opened = await with_log(broker_url, tmp_path)
     yield opened
     await opened.stop()
-
-
-async def write(bus: KafkaBus, folder: Path, turns: int, first: int = 0) -> None:
-    log = Log.at(folder)
-    for n in range(first, first + turns):
-        log.turn(n, spoken=bool(n % 2), run="r" if n % 7 == 3 else "")
-    bus.append([Out(r.topic, r.partition, r.key, r.value, r.headers) for r in log.records])
-    await bus.flush()
-
-
-async def embedded(bus: KafkaBus, folder: Path) -> bytes:
-    """What the projector says that `make run` has."""
-    path = folder / "embedded.db"
-    ledger = LedgerService(bus, path)
-    async with ledger.opened():
-        reading = asyncio.get_running_loop().create_task(ledger.run())
-        await asked(ledger)
-        reading.cancel()
-        await asyncio.wait([reading])
-    store = SqliteLedger(path)
-    try:
-        return dump(store.query)
-    finally:
-        store.close()
-
-
-async def asked(ledger: LedgerService, run: str = "") -> GetStatsResponse:
-    request = SummariseRequest(stats=GetStatsRequest(run=run, days=36_500))
-    return (await one(ledger.summarise(request, Call("", Header())))).stats
-
-
-class App:
-    """The process, killed when the test ends."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    async def saved(self, batches: int) -> None:
-        assert self.process.stdout is not None
-        async with asyncio.timeout(60):
-            for _ in range(batches):
-                assert await self.process.stdout.readline() == b"saved\n"
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.communicate()
-
-
-@asynccontextmanager
-async def running(broker_url: str, database_url: str, batch: int = 1000) -> AsyncIterator[App]:
-    env = {**os.environ, "PARLANCE_BUS": broker_url, "PARLANCE_DATABASE": database_url}
-    app = App(
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", faust_process.__name__, str(batch), env=env, stdout=asyncio.subprocess.PIPE
-        )
-    )
-    try:
-        yield app
-    finally:
-        await app.kill()
 
 
 @pytest.fixture
@@ -126,24 +57,6 @@ def store(database_url: str) -> Iterator[PostgresLedger]:
     made = PostgresLedger(postgres_address.parse(database_url))
     yield made
     made.close()
-
-
-async def ends(bus: KafkaBus) -> dict[tuple[str, int], int]:
-    from services.ledger.projections import READ
-
-    found = {(topic, part): await bus.end(topic, part) for topic in READ for part in range(4)}
-    return {at: end for at, end in found.items() if end}
-
-
-async def read_all(store: PostgresLedger, bus: KafkaBus) -> None:
-    wanted = await ends(bus)
-    async with asyncio.timeout(60):
-        while store.offsets() != wanted:
-            await asyncio.sleep(0.1)
-
-
-def turns(store: PostgresLedger, run: str = "") -> int:
-    return sum(r.amount for r in live(store.query, run, clock.now_us()) if r.measure == "turns")
 
 
 @pytest.mark.timeout(300)
@@ -169,7 +82,7 @@ async def test_a_database_that_was_emptied_is_filled_again(
     """The group has committed the whole log by now."""
     async with running(broker_url, database_url):
         await read_all(store, bus)
-        await asyncio.sleep(2.5)  # it commits once a second
+        await committed(broker_url, await ends(bus))
     with psycopg.connect(database_url, autocommit=True) as db:
         db.execute("TRUNCATE ledger_turn, ledger_call, ledger_offset")
     async with running(broker_url, database_url):
@@ -183,9 +96,11 @@ async def test_killed_while_the_database_holds_its_batch_up_it_reads_it_again(
     async with running(broker_url, database_url) as app:
         await read_all(store, bus)
         with psycopg.connect(database_url) as db:
+            await committed(broker_url, wanted := await ends(bus))
             db.execute("LOCK TABLE ledger_turn")
             await write(bus, tmp_path, 5, first=1000)
-            await asyncio.sleep(4.0)  # it would have committed by now
+            await asyncio.sleep(4.0)  # it commits once a second
+            await committed(broker_url, wanted)
             await app.kill()
     assert b"turn-1000" not in dump(store.query)
     async with running(broker_url, database_url):
@@ -232,7 +147,10 @@ async def test_asked_to_end_it_ends(bus: KafkaBus, broker_url: str, database_url
         ({"PARLANCE_BUS": "kafka://127.0.0.1:9"}, "no Kafka broker answers at kafka://127.0.0.1:9"),
         ({"PARLANCE_DATABASE": "postgresql://u@127.0.0.1:9/n"}, "PostgreSQL at postgresql://u@127.0.0.1:9/n cannot"),
         ({"PARLANCE_BUS": "kafka+tls://127.0.0.1:9"}, "needs PARLANCE_TLS"),
-        ({"PARLANCE_BUS": "kafka+tls://127.0.0.1:9", "PARLANCE_TLS": "/no"}, "/no needs ca.crt, ledger.crt"),
+        (
+            {"PARLANCE_BUS": "kafka+tls://127.0.0.1:9", "PARLANCE_TLS": "/no"},
+            "PARLANCE_TLS must be a folder that exists",
+        ),
     ],
 )
 async def test_a_setting_that_makes_no_sense_is_named(
@@ -250,14 +168,3 @@ async def test_topics_that_are_missing_are_named(tmp_path: Path, database_url: s
         assert code == 1 and "type: parlance topics apply" in err
     finally:
         made.forget()
-
-
-async def refused(env: dict[str, str]) -> tuple[int | None, str]:
-    """The app's exit code and what it says."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.ledger.faust_app"), env={**os.environ, **env}, stderr=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(40):
-        _, err = await process.communicate()
-    assert b"Traceback" not in err
-    return process.returncode, err.decode()
