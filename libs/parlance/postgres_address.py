@@ -16,6 +16,8 @@ HELD_S = 60.0
 HELD_LIMIT = 10_000
 CONNECT_S = 5
 RETRY_S = 0.5
+# The first attempt after a connection was lost comes sooner.
+SOON_S = 0.05
 # So long may a transaction take before the database counts as silent.
 SILENT_S = 3.0
 
@@ -67,7 +69,7 @@ def reason(exc: Exception) -> str:
     diag = getattr(exc, "diag", None)
     told = (diag.message_primary if diag is not None else None) or str(exc)
     lines = [line.strip() for line in told.splitlines() if line.strip()]
-    return lines[-1].removeprefix("FATAL:").strip() if lines else type(exc).__name__
+    return " ".join(lines[0].split()) if lines else type(exc).__name__
 
 
 def parse(text: str, password_file: str = "") -> Address:

@@ -17,6 +17,8 @@ from parlance import clock
 from parlance.errors import InvalidRequest
 from parlance.rpc import Credentials
 
+# Whose certificate the command line shows.
+OPERATOR = "operator"
 _RENEW = "make it anew: make certificates RENEW=1"
 
 
