@@ -6,6 +6,7 @@ README.md says what else it cannot do.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from parlance.bus_kafka import KafkaBus
 from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError
 from parlance.events import TOPICS
+from parlance.log import failed
 from services.ledger.live import LiveLedger
 from services.ledger.projections import READ
 from services.ledger.rates import KEPT, MINUTE_US, Amount, Counted
@@ -104,9 +106,10 @@ def _agent(app: faust.App, ledger: LiveLedger, table: _Windows) -> Any:
             try:
                 await ledger.save([_record(event.message) for event in events])
             except Exception as exc:
-                # Whoever restarts the process reads it again; an agent that Faust restarts would go on behind it.
-                await app.crash(exc)
-                raise
+                # An agent that Faust restarts would go on behind this batch, and App.crash was seen never to end.
+                # Whoever restarts the process reads the batch again.
+                failed("the ledger's app ends", exc)
+                os._exit(1)
             for event in events:
                 await stream.ack(event)
 

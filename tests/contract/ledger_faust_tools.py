@@ -91,11 +91,18 @@ class App:
 
 
 @asynccontextmanager
-async def running(broker_url: str, database_url: str, batch: int = 1000) -> AsyncIterator[App]:
+async def running(broker_url: str, database_url: str, batch: int = 1000, defect: int = 0) -> AsyncIterator[App]:
+    """`defect`: the number of the batch that it fails at."""
     env = {**os.environ, "PARLANCE_BUS": broker_url, "PARLANCE_DATABASE": database_url}
     app = App(
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", faust_process.__name__, str(batch), env=env, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            faust_process.__name__,
+            str(batch),
+            str(defect),
+            env=env,
+            stdout=asyncio.subprocess.PIPE,
         )
     )
     try:

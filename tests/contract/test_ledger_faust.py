@@ -108,6 +108,18 @@ async def test_killed_while_the_database_holds_its_batch_up_it_reads_it_again(
     assert b"turn-1000" in dump(store.query) and dump(store.query) == await embedded(bus, tmp_path)
 
 
+async def test_a_defect_ends_the_process_and_loses_nothing(
+    bus: KafkaBus, broker_url: str, store: PostgresLedger, database_url: str, tmp_path: Path
+) -> None:
+    async with running(broker_url, database_url, batch=50, defect=3) as app:
+        await app.saved(2)
+        async with asyncio.timeout(40):
+            assert await app.process.wait() == 1
+    async with running(broker_url, database_url):
+        await read_all(store, bus)
+    assert dump(store.query) == await embedded(bus, tmp_path)
+
+
 async def test_whoever_asks_gets_everything_and_the_live_rates(
     bus: KafkaBus, broker_url: str, store: PostgresLedger, database_url: str, tmp_path: Path
 ) -> None:
