@@ -40,7 +40,9 @@ class Broker(Protocol):
 
 @cache
 def kind() -> str:
-    """ "docker", "maven", or "" where there is neither."""
+    """ "docker", "maven", or "" where there is neither. PARLANCE_TEST_KAFKA chooses where there are both."""
+    if (chosen := os.environ.get("PARLANCE_TEST_KAFKA")) in ("docker", "maven"):
+        return chosen
     if has_docker():
         return "docker"
     return "maven" if shutil.which("java") and shutil.which("mvn") else ""
@@ -58,7 +60,7 @@ def told() -> str:
     """For the head of a test run."""
     return {
         "docker": f"Kafka: {IMAGE} in Docker (Testcontainers)",
-        "maven": "Kafka: from Maven artifacts (no Docker here)",
+        "maven": "Kafka: from Maven artifacts (no Docker here, or not chosen)",
         "": "Kafka: none (no Docker, and not both Java and Maven); its tests are skipped",
     }[kind()]
 
@@ -140,7 +142,11 @@ class DockerBroker:
         if self._started:
             self._container.get_wrapped_container().start()
         else:
-            self._container.start()
+            try:
+                self._container.start()
+            except BaseException:  # it runs, and nobody would end it
+                self._container.stop()
+                raise
         self._started = True
         until = time.monotonic() + 60
         while time.monotonic() < until:

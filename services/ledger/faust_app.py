@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from parlance import config, kafka_address, postgres_address, tls
 from parlance.bus import Record
+from parlance.bus_choice import kafka
 from parlance.bus_kafka import KafkaBus
 from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError
@@ -132,26 +133,21 @@ def _record(message: Any) -> Record:
 
 def made(settings: Config) -> faust.App:
     """Raises InvalidRequest where a setting makes no sense, Unavailable where the broker or the database is away."""
-    scheme, _, rest = settings.bus.partition("://")
-    if scheme not in ("kafka", "kafka+tls") or not settings.database:
+    if not settings.bus or not settings.database:
         raise InvalidRequest(
             "the ledger's app needs PARLANCE_BUS=kafka://HOST:PORT and PARLANCE_DATABASE=postgresql://USER@HOST/NAME"
         )
-    servers = kafka_address.parse(kafka_address.SCHEME + rest).servers
-    shown = None
-    if scheme == "kafka+tls":
-        if settings.tls is None:
-            raise InvalidRequest(f"{settings.bus} needs PARLANCE_TLS, the folder of 'make certificates'")
-        shown = faust.SSLCredentials(context=tls.context(tls.credentials(settings.tls, NAME)))
-    else:
-        asyncio.run(_checked(settings.bus))
-    address = postgres_address.parse(settings.database, settings.database_password_file)
-    return application(servers, PostgresLedger(address), shown)
+    bus = kafka(settings, NAME)
+    database = postgres_address.parse(settings.database, settings.database_password_file)
+    asyncio.run(_checked(bus))
+    encrypted = settings.bus.startswith(kafka_address.TLS_SCHEME)
+    own = tls.own(settings.tls, NAME) if encrypted else None
+    shown = faust.SSLCredentials(context=tls.context(own)) if own is not None else None
+    return application(kafka_address.parse(settings.bus, own).servers, PostgresLedger(database), shown)
 
 
-async def _checked(url: str) -> None:
+async def _checked(bus: KafkaBus) -> None:
     """Faust waits without a word for a broker or a topic that is not there. Raises Unavailable."""
-    bus = KafkaBus(url)
     bus.declare([TOPICS[name] for name in READ])
     await bus.start()
     await bus.stop()

@@ -158,7 +158,7 @@ async def test_asked_to_end_it_ends(bus: KafkaBus, broker_url: str, database_url
         ({"PARLANCE_DATABASE": "mysql://here"}, "PARLANCE_DATABASE is no address of PostgreSQL"),
         ({"PARLANCE_BUS": "kafka://127.0.0.1:9"}, "no Kafka broker answers at kafka://127.0.0.1:9"),
         ({"PARLANCE_DATABASE": "postgresql://u@127.0.0.1:9/n"}, "PostgreSQL at postgresql://u@127.0.0.1:9/n cannot"),
-        ({"PARLANCE_BUS": "kafka+tls://127.0.0.1:9"}, "needs PARLANCE_TLS"),
+        ({"PARLANCE_BUS": "kafka+tls://127.0.0.1:9"}, "needs certificates: set PARLANCE_TLS"),
         (
             {"PARLANCE_BUS": "kafka+tls://127.0.0.1:9", "PARLANCE_TLS": "/no"},
             "PARLANCE_TLS must be a folder that exists",
