@@ -26,6 +26,7 @@ from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
 from services.gateway import wiring as gateway_wiring
 from services.intent.wiring import TOPICS as INTENT_TOPICS
 from services.ledger.service import LedgerService
+from services.ledger.service import place as ledger_place
 
 _DRAIN_S = 4.0
 
@@ -69,7 +70,7 @@ async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService]
         raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
     bus, store = for_services(config)
     bus.declare(declared())
-    ledger = LedgerService(bus, config.ledger, config.time_zone)
+    ledger = LedgerService(bus, ledger_place(config), config.time_zone)
     if isinstance(bus, JournalBus):
         bus.may_trim = ledger.may_trim
     await bus.start()

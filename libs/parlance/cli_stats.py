@@ -1,6 +1,7 @@
 """`parlance stats`: what the ledger adds up to, as tables and as JSON."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -51,7 +52,13 @@ def stats_json(found: Any) -> dict[str, Any]:
             for u in found.usage
         ],
         "left_device": [_plain(e, "destination", "requests", "bytes_sent", "bytes_received") for e in found.egress],
+        "last_hour": [{"minute": _minute(r.minute_us)} | _plain(r, "measure", "name", "amount") for r in found.rates],
     }
+
+
+def _minute(us: int) -> str:
+    """ "2026-11-28T08:15Z"."""
+    return f"{datetime.fromtimestamp(us / 1e6, UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _plain(message: Any, *names: str) -> dict[str, Any]:
@@ -89,6 +96,8 @@ def stats_tables(found: Any) -> Any:
     if found.usage:
         parts.append(_usage(found.usage))
     parts.append(_egress(found.egress) if found.egress else Text("Nothing left this device."))
+    if found.rates:
+        parts += [Text(), _rates(found.rates)]
     return Group(*parts)
 
 
@@ -133,6 +142,19 @@ def _usage(usage: Sequence[Any]) -> Table:
         mark = "estimated" if u.estimated else ""
         table.add_row(u.stage, Text(name), str(u.requests), *counts, seconds, mark)
     table.add_row()
+    return table
+
+
+def _rates(rates: Sequence[Any]) -> Table:
+    """A minute without any is no row, and counts in the mean."""
+    table = _table("in the last hour", "of", "|", "in all", "a minute", "at most")
+    by_name: dict[tuple[str, str], list[int]] = {}
+    for r in rates:
+        by_name.setdefault((r.measure.replace("_", " "), r.name), []).append(r.amount)
+    minutes = (max(r.minute_us for r in rates) - min(r.minute_us for r in rates)) // 60_000_000 + 1
+    for (measure, name), amounts in sorted(by_name.items()):
+        mean = f"{sum(amounts) / minutes:.1f}"
+        table.add_row(measure, Text(name), str(sum(amounts)), mean, str(max(amounts)))
     return table
 
 

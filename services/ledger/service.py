@@ -6,18 +6,27 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from parlance import clock
 from parlance.bus import Bus
+from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.log import logger
 from parlance.rpc import Call
+from parlance.v1.gateway_service_pb2 import GetStatsResponse
 from parlance.v1.ledger_service_pb2 import SummariseRequest, SummariseResponse
+from services.ledger.follower import Follower
 from services.ledger.projections import READ
 from services.ledger.projector import Projector
+from services.ledger.rates import live
 from services.ledger.stats import stats
+from services.ledger.store import LedgerStore
 from services.ledger.store_sqlite import SqliteLedger
+
+if TYPE_CHECKING:
+    from parlance.postgres_address import Address
 
 _DAYS, _MOST_DAYS = 30, 36_500
 # A ledger that cannot keep up holds the log's retention no longer: what was promised to be deleted is deleted.
@@ -25,21 +34,23 @@ _HOLDS_S = 86_400.0
 
 
 class LedgerService:
-    """`path`: its file, such as HOME/ledger.db; `time_zone`: where today begins. Between `opened` it answers."""
+    """`where`: its file, such as HOME/ledger.db, or its database; `time_zone`: where today begins. `reads_log`: False
+    where the Faust app does that. Between `opened` it answers."""
 
-    def __init__(self, bus: Bus, path: Path, time_zone: str = "UTC") -> None:
-        self._bus, self._path, self._zone = bus, path, ZoneInfo(time_zone)
-        self._store: SqliteLedger | None = None
-        self._projector: Projector | None = None
+    def __init__(self, bus: Bus, where: "Path | Address", time_zone: str = "UTC", *, reads_log: bool = True) -> None:
+        self._bus, self._where, self._zone = bus, where, ZoneInfo(time_zone)
+        self._reads_log = reads_log
+        self._store: LedgerStore | None = None
+        self._projector: Projector | Follower | None = None
         self._held_since: float | None = None
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """Raises Unavailable where its file is of a newer form or cannot be used."""
-        store = self._store = await asyncio.to_thread(SqliteLedger, self._path)
-        projector = self._projector = Projector(self._bus, store)
+        """Raises Unavailable where its file or database is of a newer form or cannot be used."""
+        store = self._store = await asyncio.to_thread(_store, self._where)
+        projector = self._projector = (Projector if self._reads_log else Follower)(self._bus, store)
         try:
-            if await projector.start():
+            if await projector.start() and isinstance(store, SqliteLedger):
                 await asyncio.to_thread(store.snapshot)
             yield
         finally:
@@ -66,7 +77,7 @@ class LedgerService:
             raise Unavailable("the ledger does not run: try again in a second, or see the log")
         await projector.up_to_date()
         since = self._first_day(asked.days or _DAYS)
-        yield SummariseResponse(stats=await asyncio.to_thread(stats, store.query, asked.run, since))
+        yield SummariseResponse(stats=await asyncio.to_thread(_summary, store, asked.run, since))
 
     def _first_day(self, days: int) -> str:
         today = datetime.fromtimestamp(clock.now_us() / 1e6, UTC).astimezone(self._zone).date()
@@ -79,10 +90,40 @@ class LedgerService:
         if topic not in READ:
             return True
         try:
-            if store is not None and store.covers(topic, partition, offset):
+            if store is not None and _keeps(store, topic, partition, offset):
                 self._held_since = None
                 return True
         except ParlanceError as exc:
             logger.warning("no snapshot of the ledger: %s", exc.message)
         self._held_since = self._held_since or time.monotonic()
         return time.monotonic() - self._held_since > _HOLDS_S
+
+
+def place(config: Config) -> "Path | Address":
+    """Where a ledger of these settings is. Raises InvalidRequest where PARLANCE_DATABASE makes no sense."""
+    if not config.database:
+        return config.ledger
+    from parlance.postgres_address import parse
+
+    return parse(config.database, config.database_password_file)
+
+
+def _store(where: "Path | Address") -> LedgerStore:
+    if isinstance(where, Path):
+        return SqliteLedger(where)
+    from services.ledger.store_postgres import PostgresLedger
+
+    return PostgresLedger(where)
+
+
+def _summary(store: LedgerStore, run: str, since: str) -> GetStatsResponse:
+    made = stats(store.query, run, since)
+    made.rates.extend(live(store.query, run, clock.now_us()))
+    return made
+
+
+def _keeps(store: LedgerStore, topic: str, partition: int, offset: int) -> bool:
+    """Whether what was below this offset is kept elsewhere than in the log. A database's backup is its owner's."""
+    if isinstance(store, SqliteLedger):
+        return store.covers(topic, partition, offset)
+    return store.offsets().get((topic, partition), 0) >= offset

@@ -20,6 +20,11 @@ class LedgerStore(Protocol):
         """Merges the rows, and notes how far they reach, in one transaction. Raises Unavailable where the disk or the
         database refuses: then nothing is saved."""
 
+    def forget_rates(self, before_us: int) -> None:
+        """Deletes what was counted of the minutes that began before. Raises Unavailable."""
+
+    def close(self) -> None: ...
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         """The rows of a SELECT of tables.py's SQL ("?" for parameters)."""
         ...

@@ -18,7 +18,7 @@ from parlance.errors import Unavailable
 from parlance.log import logger
 from services.ledger.projections import Rows
 from services.ledger.store import Offsets
-from services.ledger.tables import OFFSET, TABLES
+from services.ledger.tables import OFFSET, STORED
 
 VERSION = 1
 _BUSY_MS = 10_000
@@ -43,11 +43,15 @@ class SqliteLedger:
 
     def save(self, rows: Rows, offsets: Offsets) -> None:
         with self._explained(), self._db:
-            for table in TABLES.values():
+            for table in STORED:
                 names = [c.name for c in table.columns]
                 found = ((*key, *map(values.get, names)) for (name, key), values in rows.items() if name == table.name)
                 self._db.executemany(table.upsert, found)
             self._db.executemany(OFFSET.upsert, ((*at, offset) for at, offset in offsets.items()))
+
+    def forget_rates(self, before_us: int) -> None:
+        with self._explained(), self._db:
+            self._db.execute("DELETE FROM ledger_rate WHERE minute_us < ?", (before_us,))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         with self._explained(), closing(_connect(self._path)) as db:
@@ -121,7 +125,7 @@ def _made(path: Path) -> apsw.Connection:
         if found > VERSION:
             raise Unavailable(f"the ledger {path} was written by a newer Parlance (form {found}): update Parlance")
         with db:
-            for table in (*TABLES.values(), OFFSET):
+            for table in (*STORED, OFFSET):
                 db.execute(table.create)
             db.execute(f"PRAGMA user_version={VERSION}")
     except BaseException:

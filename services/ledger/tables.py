@@ -121,7 +121,25 @@ OFFSET = Table(
     (Column("topic", _TEXT), Column("part")),
     (Column("next_offset", merge=Merge.LAST),),
 )
+# What is counted by the minute while it happens: of one partition's log up to `next_offset`, so that the larger count
+# is the later one, and a record below it is in it already.
+RATE = Table(
+    "ledger_rate",
+    (
+        Column("run", _TEXT),
+        Column("topic", _TEXT),
+        Column("part"),
+        # Its beginning.
+        Column("minute_us"),
+        # "turns", "input_tokens", ...; of what: the outcome, or "provider:model".
+        Column("measure", _TEXT),
+        Column("name", _TEXT),
+    ),
+    (Column("amount", merge=Merge.LARGEST), Column("next_offset", merge=Merge.LARGEST)),
+)
+# What the log is projected to; the same log gives the same rows.
 TABLES = {table.name: table for table in (TURN, CALL)}
+STORED = (*TABLES.values(), RATE)
 
 
 def dump(query: Query, tables: Iterable[Table] = TABLES.values()) -> bytes:

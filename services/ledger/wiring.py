@@ -1,14 +1,15 @@
-"""Builds the ledger, which reads the log lazily."""
+"""Builds the ledger, which reads the log lazily; over PostgreSQL, its Faust app does that, in a process of its own."""
 
 from contextlib import AsyncExitStack
 
 from parlance.ground import Ground
 from parlance.process import Running, ready_at_once
 from parlance.rpc import Carrier
-from services.ledger.service import LedgerService
+from services.ledger.service import LedgerService, place
 
 
 async def alone(ground: Ground, carrier: Carrier, stack: AsyncExitStack) -> Running:
-    ledger = LedgerService(ground.bus, ground.config.ledger, ground.config.time_zone)
+    config = ground.config
+    ledger = LedgerService(ground.bus, place(config), config.time_zone, reads_log=not config.database)
     await stack.enter_async_context(ledger.opened())
     return Running(services={"Ledger": ledger}, tasks=[ready_at_once(ledger.run)])

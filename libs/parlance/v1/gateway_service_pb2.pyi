@@ -1108,6 +1108,39 @@ class EgressTotal(_message.Message):
 Global___EgressTotal: _TypeAlias = EgressTotal  # noqa: Y015
 
 @_typing.final
+class LiveRate(_message.Message):
+    """What a minute of the last hour saw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINUTE_US_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    minute_us: _builtins.int
+    """Its beginning."""
+    measure: _builtins.str
+    """"turns", "input_tokens", "output_tokens", "characters", "audio_ms", "voiced_ms"."""
+    name: _builtins.str
+    """Turns: the outcome, such as "answered"; else "provider:model"."""
+    amount: _builtins.int
+    def __init__(
+        self,
+        *,
+        minute_us: _builtins.int = ...,
+        measure: _builtins.str = ...,
+        name: _builtins.str = ...,
+        amount: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "measure", b"measure", "minute_us", b"minute_us", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveRate: _TypeAlias = LiveRate  # noqa: Y015
+
+@_typing.final
 class GetStatsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1117,6 +1150,7 @@ class GetStatsResponse(_message.Message):
     LATENCIES_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     EGRESS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
     since: _builtins.str
     """The first day that is counted."""
     run: _builtins.str
@@ -1130,6 +1164,10 @@ class GetStatsResponse(_message.Message):
     def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageTotal]: ...
     @_builtins.property
     def egress(self) -> _containers.RepeatedCompositeFieldContainer[Global___EgressTotal]: ...
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveRate]:
+        """Where the ledger runs as a Faust app; a turn whose end was written twice counts twice."""
+
     def __init__(
         self,
         *,
@@ -1139,10 +1177,11 @@ class GetStatsResponse(_message.Message):
         latencies: _abc.Iterable[Global___StageLatency] | None = ...,
         usage: _abc.Iterable[Global___UsageTotal] | None = ...,
         egress: _abc.Iterable[Global___EgressTotal] | None = ...,
+        rates: _abc.Iterable[Global___LiveRate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "run", b"run", "since", b"since", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "rates", b"rates", "run", b"run", "since", b"since", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
