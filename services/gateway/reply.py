@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,7 +12,7 @@ from parlance.rpc import Call, Carrier
 from parlance.v1.gateway_service_pb2 import Clause, ConverseResponse, Ended, Problem, Spoken
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.tts_service_pb2 import SpeakRequest
-from parlance.v1.turn_pb2 import Header, Heard
+from parlance.v1.turn_pb2 import Header, Heard, Modality
 from services.gateway.outbox import Outbox
 
 _SPEAK_S = 30.0
@@ -215,3 +216,12 @@ def _down_to_a_word(text: str, share: float) -> int:
     if chars >= len(text):
         return len(text)
     return max(0, text.rfind(" ", 0, chars + 1))
+
+
+def not_yet_sounding(turns: Mapping[str, Header], replies: Mapping[str, Reply]) -> str:
+    """The spoken turn that the user may still be in the middle of: its reply has not begun to sound."""
+    for turn_id, header in turns.items():
+        reply = replies.get(turn_id)
+        if header.modality == Modality.MODALITY_SPOKEN and (reply is None or not reply.sounded):
+            return turn_id
+    return ""

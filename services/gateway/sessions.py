@@ -17,6 +17,7 @@ from parlance.v1.gateway_service_pb2 import Resume
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
 from parlance.v1.turn_pb2 import Header, Heard, Modality
+from services.gateway.door import Door
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
 from services.gateway.resuming import RESUMED_WITHIN_S, resumed
@@ -34,6 +35,7 @@ _SILENCED_KEPT = 4096
 class Sessions:
     def __init__(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         self.parts, self._group = parts, group
+        self.door = Door(parts, self.publish)
         self._devices: dict[Room, dict[str, Device]] = {}
         self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
@@ -112,6 +114,7 @@ class Sessions:
 
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
+        self.door.admission.answered(header.turn_id)
         device = self._device_for(header)
         if header.turn_id in self._silenced:
             if event.WhichOneof("event") == "completed":

@@ -2,6 +2,7 @@
 
 from parlance.egress import leaves
 from parlance.v1.gateway_service_pb2 import EgressTotal, GetStatsResponse, StageLatency, TurnCount, UsageTotal
+from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.turn_pb2 import Modality
 from services.ledger.tables import Query
 
@@ -19,7 +20,9 @@ _OF = "run = ? AND day >= ?"
 
 _TURNS = f"""
 SELECT day, COALESCE(outcome, 0), COALESCE(reason, 0), COUNT(*) FROM ledger_turn WHERE {_OF}
-GROUP BY day, COALESCE(outcome, 0), COALESCE(reason, 0) ORDER BY 1, 2, 3"""
+GROUP BY day, COALESCE(outcome, 0), COALESCE(reason, 0)
+UNION ALL SELECT day, {Outcome.OUTCOME_REFUSED}, {Reason.REASON_OVERLOADED}, SUM(turns) FROM ledger_refused WHERE {_OF}
+GROUP BY day ORDER BY 1, 2, 3"""
 
 # What is said unasked waits for its moment: of a turn's whole way it is no measure.
 _TOOK = f"""
@@ -57,8 +60,8 @@ def stats(query: Query, run: str, since: str) -> GetStatsResponse:
     """Of one run, from the day `since` ("2026-11-28") on."""
     of = (run, since)
     made = GetStatsResponse(since=since, run=run)
-    for day, outcome, reason, turns in query(_TURNS, of):
-        made.turns.append(TurnCount(day=day, outcome=outcome, reason=reason, turns=turns))
+    for day, outcome, reason, turns in query(_TURNS, of * _TURNS.count(_OF)):
+        made.turns.append(TurnCount(day=day, outcome=outcome, reason=reason, turns=int(turns)))
     for stage, provider, count, p50, p95 in query(_LATENCIES, of * _LATENCIES.count(_OF)):
         measure = _MEASURES.get(stage, "")
         made.latencies.append(

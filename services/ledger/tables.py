@@ -115,13 +115,19 @@ CALL = Table(
         Column("bytes_received"),
     ),
 )
+# Turns that were refused at the door, some of them a row: they were never accepted, so they have no rows of their own.
+REFUSED = Table(
+    "ledger_refused",
+    (Column("run", _TEXT), Column("event_id", _TEXT)),
+    (Column("day", _TEXT), Column("turns")),
+)
 # How far the log has been read, in one transaction with what was read.
 OFFSET = Table(
     "ledger_offset",
     (Column("topic", _TEXT), Column("part")),
     (Column("next_offset", merge=Merge.LAST),),
 )
-TABLES = {table.name: table for table in (TURN, CALL)}
+TABLES = {table.name: table for table in (TURN, CALL, REFUSED)}
 
 
 def dump(query: Query, tables: Iterable[Table] = TABLES.values()) -> bytes:

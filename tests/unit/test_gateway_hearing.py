@@ -45,6 +45,8 @@ class _Listener:
     def speech_began(self) -> Header:
         return Header(turn_id="t")
 
+    def speech_ended(self, turn_id: str) -> None: ...
+
     def problem(self, error: ParlanceError) -> None:
         self.problems.append(error)
 

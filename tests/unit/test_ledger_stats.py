@@ -9,11 +9,12 @@ from rich.console import Console
 from parlance.cli_stats import answered_share, stats_json, stats_tables
 from parlance.v1.gateway_service_pb2 import GetStatsResponse
 from parlance.v1.reply_pb2 import Outcome, Reason
-from parlance.v1.session_pb2 import SessionEvent, TurnAccepted
+from parlance.v1.session_pb2 import SessionEvent, TurnAccepted, TurnsRefused
+from parlance.v1.turn_pb2 import Header
 from services.ledger.projections import project
 from services.ledger.stats import stats
 from services.ledger.store_sqlite import SqliteLedger
-from tests.unit.ledger_scene import SECOND, Log
+from tests.unit.ledger_scene import NOON, SECOND, Log
 
 EVER, DAY_US = "2000-01-01", 86_400 * SECOND
 
@@ -121,6 +122,17 @@ def test_json_holds_every_number(desk: Desk) -> None:
     assert told["left_device"][0]["bytes_sent"] == 400
     speech = next(s for s in told["latency"] if s["stage"] == "speech")
     assert speech["p50_ms"] == speech["p95_ms"] == 1.0
+
+
+def test_what_was_refused_at_the_door_is_counted_by_run(desk: Desk) -> None:
+    desk.log.turn(1)
+    for n, run in enumerate(("", "", "run-1")):
+        header = Header(run=run, user_id="anna", accepted_at_us=NOON, time_zone="UTC")
+        desk.log.tell(SessionEvent, header, TurnsRefused(turns=20 + n))
+    told = stats_json(desk.told())
+    refused = next(o for o in told["outcomes"] if o["outcome"] == "refused")
+    assert (refused["reason"], refused["turns"], told["turns"]) == ("overloaded", 41, 42)
+    assert "overloaded" in shown(desk.told())
 
 
 def shown(told: GetStatsResponse) -> str:

@@ -475,6 +475,8 @@ Global___Silence: _TypeAlias = Silence  # noqa: Y015
 
 @_typing.final
 class Ended(_message.Message):
+    """A turn that is refused at the door (REASON_OVERLOADED) ends without having been accepted."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_ID_FIELD_NUMBER: _builtins.int
