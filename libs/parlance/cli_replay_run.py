@@ -40,10 +40,11 @@ def run(  # noqa: PLR0913 - a command's options
 
     Latency counts from when a question was meant to be sent. Ctrl-C stops and keeps what was measured."""
     from parlance import load_file
+    from parlance.load_recipient import Owner
 
     settings = config.load()
     factor = _speed(speed)
-    recording = load_file.read(file, load_file.Owner(settings.keys, settings.user_id))
+    recording = load_file.read(file, Owner(settings.keys, settings.user_id))
     turns = recording.turns[:limit]
     facts = {
         **_facts(file, recording, turns),

@@ -71,7 +71,7 @@ class Admission:
         self._open[turn_id] = now
 
     def answered(self, turn_id: str) -> None:
-        """Its first word, or its end; what comes after that changes nothing."""
+        """Its first word (spoken, where its device is not mute), or its end; what comes after that changes nothing."""
         began = self._open.pop(turn_id, None)
         if began is None:
             return

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -40,6 +40,8 @@ class Reply:
         self._played_ms = -1
         self._played_all = False
         self._known: set[str] = set()
+        # Called once, when the first piece of sound is on its way.
+        self.on_sound: Callable[[], None] = lambda: None
         self.completed: TurnCompleted | None = None
         self.is_cut = False
         self.all_heard = False
@@ -183,7 +185,9 @@ class Reply:
                 await self._outbox.room()
                 if self.is_cut:
                     return
-            self._first_at = self._first_at or asyncio.get_running_loop().time()
+            if not self._first_at:
+                self._first_at = asyncio.get_running_loop().time()
+                self.on_sound()
             message = ConverseResponse()
             audio = message.audio
             audio.turn_id, audio.seq, audio.pcm, audio.sample_rate_hz = self.turn_id, seq, pcm, rate

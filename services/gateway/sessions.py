@@ -94,6 +94,7 @@ class Sessions:
                 logger.warning("gateway: a reply could not be read: %s", type(exc).__name__)
 
     def silence(self, turn_id: str) -> None:
+        self.door.admission.answered(turn_id)
         _keep(self._silenced, turn_id, None)
 
     def heard(self, header: Header, reply: Reply | None) -> None:
@@ -114,8 +115,9 @@ class Sessions:
 
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
-        self.door.admission.answered(header.turn_id)
         device = self._device_for(header)
+        if device is None or device.mute:
+            self.door.admission.answered(header.turn_id)
         if header.turn_id in self._silenced:
             if event.WhichOneof("event") == "completed":
                 self._ended_silently(device, header, event.completed)
@@ -154,6 +156,7 @@ class Sessions:
         reply = device.replies[header.turn_id] = Reply(header.turn_id, device.outbox, self.parts.carrier, device.mute)
         kept = Header()
         kept.CopyFrom(header)
+        reply.on_sound = lambda: self.door.admission.answered(kept.turn_id)
         self._group.create_task(self._sound(device, kept, reply))
         return reply
 

@@ -40,12 +40,11 @@ class _Listener:
 
     def __init__(self) -> None:
         self.outbox = Outbox()
+        self.turns: dict[str, Header] = {}
         self.problems: list[ParlanceError] = []
 
     def speech_began(self) -> Header:
         return Header(turn_id="t")
-
-    def speech_ended(self, turn_id: str) -> None: ...
 
     def problem(self, error: ParlanceError) -> None:
         self.problems.append(error)
