@@ -13,8 +13,8 @@ import typer
 from parlance import cli_replay_search, clock, config, ids
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async
 from parlance.egress import leaves
-from parlance.errors import InvalidRequest
-from parlance.v1.gateway_service_pb2 import ListRoutesRequest
+from parlance.errors import InvalidRequest, ParlanceError
+from parlance.v1.gateway_service_pb2 import GetStatsRequest, ListRoutesRequest
 
 # How often what was measured is kept, so that a crash loses no more; keeping takes at most this share of the time.
 _KEEP_S = 5.0
@@ -144,7 +144,8 @@ class _Watch:
             if enough(now):
                 self._run.stop()
 
-        self._run = Run(Plan(self._address, facts["run"], speed, facts["processes"], facts["sound"]), result, tell)
+        plan = Plan(self._address, facts["run"], speed, facts["processes"], facts["sound"], config.load().bus)
+        self._run = Run(plan, result, tell)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop)
         self._keep(result)
         try:
@@ -175,7 +176,22 @@ async def _go(address: str, result: Any, turns: Any, report: Path | None) -> boo
     with errors.status("starting") as status:
         watch = _Watch(address, report, status)
         await watch.go(result, turns)
+        status.update("asking the ledger for the stages")
+        await _stages(result)
+        if report is not None:
+            result.save(report)
     return watch.stopped
+
+
+async def _stages(result: Any) -> None:
+    """What the platform itself has measured. A run without that is a run all the same."""
+    from parlance.load_stages import slice_us, stages
+
+    asked = GetStatsRequest(days=2, run=result.facts["run"], slice_us=slice_us(result.took_s))
+    try:
+        result.stages = stages(await from_running("GetStats", asked), result.began)
+    except ParlanceError as exc:
+        errors.print(f"the ledger told nothing of the stages: {exc.message}", markup=False, soft_wrap=True)
 
 
 async def _search(address: str, facts: dict[str, Any], turns: Any, outside: bool, objective: str) -> list[Any]:

@@ -30,12 +30,23 @@ class Limits:
 
 
 _SLOT_S = 0.1
-# Answers are counted over the last second, or as far back as there are enough to count.
-_WINDOW_S, _WINDOW_MAX_S, _ENOUGH = 1.0, 10.0, 20
+# Answers are counted over so much time in which there was a queue, none of it longer ago than the second.
+_BUSY_S, _AGO_S = 2.0, 15.0
+# With less of it nothing is known yet.
+_KNOWN_S = 0.5
 _JUDGED_S = 0.02
-_CALM_KEPT = 30
+_NOTED_S, _ENOUGH, _CALM_KEPT = 1.0, 20, 30
 # A turn ends within 30 s of its question; what is not told by then will not be.
 _FORGOTTEN_S = 35.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A tenth of a second: how much of it there was a queue, and how many turns got their first word then."""
+
+    at: float
+    busy_s: float = 0.0
+    answers: int = 0
 
 
 class Admission:
@@ -44,10 +55,10 @@ class Admission:
     def __init__(self, limits: Limits = Limits(), now: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._now = limits, now
         self._open: OrderedDict[str, float] = OrderedDict()
-        self._answers: deque[list[float]] = deque()
+        self._slots: deque[_Slot] = deque([_Slot(now())])
         self._calm: deque[float] = deque(maxlen=_CALM_KEPT)
         self._sum_s, self._count = 0.0, 0
-        self._busy_since = self._judged_at = self._noted_at = now()
+        self._seen_at = self._judged_at = self._noted_at = now()
         self._wait_s = 0.0
         # Turns that begin a conversation, and all turns.
         self._closed = {True: False, False: False}
@@ -66,26 +77,38 @@ class Admission:
 
     def accepted(self, turn_id: str) -> None:
         now = self._now()
-        if len(self._open) < self._limits.few:
-            self._busy_since = now
+        self._slot(now)
         self._open[turn_id] = now
 
     def answered(self, turn_id: str) -> None:
         """Its first word (spoken, where its device is not mute), or its end; what comes after that changes nothing."""
-        began = self._open.pop(turn_id, None)
-        if began is None:
+        if turn_id not in self._open:
             return
         now = self._now()
-        if not self._answers or now - self._answers[-1][0] >= _SLOT_S:
-            self._answers.append([now, 0])
-        self._answers[-1][1] += 1
-        self._sum_s, self._count = self._sum_s + now - began, self._count + 1
+        slot = self._slot(now)
+        if len(self._open) >= self._limits.few:
+            slot.answers += 1
+        self._sum_s, self._count = self._sum_s + now - self._open.pop(turn_id), self._count + 1
+
+    def _slot(self, now: float) -> _Slot:
+        """The one of now, after what has passed since the last look is noted."""
+        slot = self._slots[-1]
+        if len(self._open) >= self._limits.few:
+            slot.busy_s += now - self._seen_at
+        self._seen_at = now
+        if now - slot.at >= _SLOT_S:
+            slot = _Slot(now)
+            self._slots.append(slot)
+            while now - self._slots[0].at > _AGO_S:
+                self._slots.popleft()
+        return slot
 
     def _judge(self, now: float) -> None:
         self._judged_at = now
+        self._slot(now)
         self._forget(now)
-        self._note_usual(now)
         self._wait_s = self._waits(now)
+        self._note_usual(now)
         limit = self._limit()
         for new, share in ((True, self._limits.new), (False, 1.0)):
             over = share * limit * (self._limits.again if self._closed[new] else 1.0)
@@ -98,13 +121,14 @@ class Admission:
     def _waits(self, now: float) -> float:
         if len(self._open) < self._limits.few:
             return 0.0
-        answers, since = 0.0, now
-        for at, count in reversed(self._answers):
-            if at < self._busy_since or (now - at > _WINDOW_S and answers >= _ENOUGH):
+        answers, busy_s = 0, 0.0
+        for slot in reversed(self._slots):
+            answers, busy_s = answers + slot.answers, busy_s + slot.busy_s
+            if busy_s >= _BUSY_S:
                 break
-            answers, since = answers + count, at
-        span = max(now - since, min(_WINDOW_S, now - self._busy_since), _SLOT_S)
-        return len(self._open) * span / max(answers, 1.0)
+        if busy_s < _KNOWN_S:
+            return self._queued_s(now)
+        return len(self._open) * busy_s / max(answers, 1)
 
     def _queued_s(self, now: float) -> float:
         """Half of the turns without a first word have waited longer: the age of the oldest alone would let one that
@@ -113,15 +137,15 @@ class Admission:
         return now - middle
 
     def _note_usual(self, now: float) -> None:
-        """How long a first word takes while nobody is refused."""
-        if now - self._noted_at < _WINDOW_S or self._count < _ENOUGH:
+        """How long a first word takes while nobody is refused, and the queue does not grow: then those that wait will
+        have waited no longer than those that have had theirs."""
+        if now - self._noted_at < _NOTED_S or self._count < _ENOUGH:
             return
-        if not any(self._closed.values()):
-            self._calm.append(self._sum_s / self._count)
+        mean = self._sum_s / self._count
+        if not any(self._closed.values()) and self._wait_s <= 1.5 * mean + 0.2:
+            self._calm.append(mean)
         self._noted_at, self._sum_s, self._count = now, 0.0, 0
 
     def _forget(self, now: float) -> None:
-        while self._answers and now - self._answers[0][0] > _WINDOW_MAX_S:
-            self._answers.popleft()
         while self._open and now - next(iter(self._open.values())) > _FORGOTTEN_S:
             self._open.popitem(last=False)

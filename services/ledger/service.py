@@ -16,6 +16,7 @@ from parlance.rpc import Call
 from parlance.v1.ledger_service_pb2 import SummariseRequest, SummariseResponse
 from services.ledger.projections import READ
 from services.ledger.projector import Projector
+from services.ledger.slices import slices
 from services.ledger.stats import stats
 from services.ledger.store_sqlite import SqliteLedger
 
@@ -66,7 +67,10 @@ class LedgerService:
             raise Unavailable("the ledger does not run: try again in a second, or see the log")
         await projector.up_to_date()
         since = self._first_day(asked.days or _DAYS)
-        yield SummariseResponse(stats=await asyncio.to_thread(stats, store.query, asked.run, since))
+        found = await asyncio.to_thread(stats, store.query, asked.run, since)
+        if asked.slice_us:
+            found.slices.extend(await asyncio.to_thread(slices, store.query, asked.run, since, asked.slice_us))
+        yield SummariseResponse(stats=found)
 
     def _first_day(self, days: int) -> str:
         today = datetime.fromtimestamp(clock.now_us() / 1e6, UTC).astimezone(self._zone).date()

@@ -7,11 +7,13 @@ import pytest
 from rich.console import Console
 
 from parlance.cli_stats import answered_share, stats_json, stats_tables
+from parlance.errors import InvalidRequest
 from parlance.v1.gateway_service_pb2 import GetStatsResponse
 from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.session_pb2 import SessionEvent, TurnAccepted, TurnsRefused
 from parlance.v1.turn_pb2 import Header
 from services.ledger.projections import project
+from services.ledger.slices import slices
 from services.ledger.stats import stats
 from services.ledger.store_sqlite import SqliteLedger
 from tests.unit.ledger_scene import NOON, SECOND, Log
@@ -133,6 +135,25 @@ def test_what_was_refused_at_the_door_is_counted_by_run(desk: Desk) -> None:
     refused = next(o for o in told["outcomes"] if o["outcome"] == "refused")
     assert (refused["reason"], refused["turns"], told["turns"]) == ("overloaded", 41, 42)
     assert "overloaded" in shown(desk.told())
+
+
+def test_latencies_are_told_by_slices_of_time(desk: Desk) -> None:
+    for n in range(4):
+        desk.log.turn(n, run="run-1")
+        desk.log.now_us += 10 * SECOND
+    desk.told()
+    found = slices(desk.store.query, "run-1", EVER, 20 * SECOND)
+    by_stage: dict[str, list[int]] = {}
+    for one in found:
+        assert one.at_us % (20 * SECOND) == 0 and one.p50_us <= one.p95_us
+        by_stage.setdefault(one.stage, []).append(one.count)
+    totals = {s.stage: s.count for s in desk.told(run="run-1").latencies if s.stage != "turn"}
+    assert {stage: sum(counts) for stage, counts in by_stage.items() if stage != "context"} == {
+        stage: count for stage, count in totals.items() if stage != "context"
+    }
+    assert len(by_stage["intent"]) >= 2 and slices(desk.store.query, "", EVER, SECOND) == []
+    with pytest.raises(InvalidRequest, match="a slice is"):
+        slices(desk.store.query, "run-1", EVER, 5)
 
 
 def shown(told: GetStatsResponse) -> str:

@@ -945,19 +945,23 @@ class GetStatsRequest(_message.Message):
 
     DAYS_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    SLICE_US_FIELD_NUMBER: _builtins.int
     days: _builtins.int
     """So many days, today included; 0: 30."""
     run: _builtins.str
     """Empty: what really happened. Otherwise a replay, rehearsal or load run."""
+    slice_us: _builtins.int
+    """How latencies were over time, in slices of so long; 0: not asked for."""
     def __init__(
         self,
         *,
         days: _builtins.int = ...,
         run: _builtins.str = ...,
+        slice_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "run", b"run", "slice_us", b"slice_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1032,6 +1036,41 @@ class StageLatency(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StageLatency: _TypeAlias = StageLatency  # noqa: Y015
+
+@_typing.final
+class StageSlice(_message.Message):
+    """A stage's latencies of what began within one slice of time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    P95_US_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    at_us: _builtins.int
+    """Where the slice begins."""
+    count: _builtins.int
+    p50_us: _builtins.int
+    """By the nearest rank."""
+    p95_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        at_us: _builtins.int = ...,
+        count: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        p95_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "count", b"count", "p50_us", b"p50_us", "p95_us", b"p95_us", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageSlice: _TypeAlias = StageSlice  # noqa: Y015
 
 @_typing.final
 class UsageTotal(_message.Message):
@@ -1119,6 +1158,7 @@ class GetStatsResponse(_message.Message):
     LATENCIES_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     EGRESS_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
     since: _builtins.str
     """The first day that is counted."""
     run: _builtins.str
@@ -1132,6 +1172,10 @@ class GetStatsResponse(_message.Message):
     def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageTotal]: ...
     @_builtins.property
     def egress(self) -> _containers.RepeatedCompositeFieldContainer[Global___EgressTotal]: ...
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageSlice]:
+        """By stage and time, where slices were asked for."""
+
     def __init__(
         self,
         *,
@@ -1141,10 +1185,11 @@ class GetStatsResponse(_message.Message):
         latencies: _abc.Iterable[Global___StageLatency] | None = ...,
         usage: _abc.Iterable[Global___UsageTotal] | None = ...,
         egress: _abc.Iterable[Global___EgressTotal] | None = ...,
+        slices: _abc.Iterable[Global___StageSlice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "run", b"run", "since", b"since", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "run", b"run", "since", b"since", "slices", b"slices", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
