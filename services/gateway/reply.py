@@ -185,15 +185,18 @@ class Reply:
                 await self._outbox.room()
                 if self.is_cut:
                     return
-            if not self._first_at:
-                self._first_at = asyncio.get_running_loop().time()
-                self.on_sound()
+            self._sounds()
             message = ConverseResponse()
             audio = message.audio
             audio.turn_id, audio.seq, audio.pcm, audio.sample_rate_hz = self.turn_id, seq, pcm, rate
             self._ms[seq] += len(pcm) * 1000 // (2 * rate)
             self._sent_bytes += len(pcm)
             self._outbox.put(message)
+
+    def _sounds(self) -> None:
+        if not self._first_at:
+            self._first_at = asyncio.get_running_loop().time()
+            self.on_sound()
 
     async def _until_heard(self) -> None:
         """Until the device says that all has sounded, or real time has passed for one that says nothing."""
