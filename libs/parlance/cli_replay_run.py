@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parlance import cli_replay_search, clock, config, ids
+from parlance import cli_replay_direct, cli_replay_search, clock, config, ids
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async
 from parlance.egress import leaves
 from parlance.errors import InvalidRequest, ParlanceError
@@ -34,6 +34,9 @@ def run(  # noqa: PLR0913 - a command's options
     objective: Annotated[
         str, typer.Option("--objective", help="Find the highest rate that meets it: 'p95 first audio <= 800 ms'.")
     ] = "",
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Past every door, straight on the bus of a stack marked for rehearsal.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send the questions of a file to the running platform, under a run of its own: nothing is done for real.
@@ -46,20 +49,37 @@ def run(  # noqa: PLR0913 - a command's options
     factor = _speed(speed)
     recording = load_file.read(file, Owner(settings.keys, settings.user_id))
     turns = recording.turns[:limit]
-    facts = {
-        **_facts(file, recording, turns),
-        **{"speed": factor or "max", "processes": processes, "sound": sound},
-    }
+    if direct:
+        _check_alone(processes > 1 or resume or sound or bool(objective))
+        _direct(file, {"--speed": factor, "--limit": limit}, report, as_json)
+        return
+    facts = _facts(file, recording, turns) | {"speed": factor or "max", "processes": processes, "sound": sound}
     if objective:
         if report is not None or resume:
             raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
-        trials = run_async(_search(settings.address, facts, turns, outside, objective))
-        cli_replay_search.tell(objective, trials, as_json)
+        found = run_async(_search(settings.address, facts, turns, outside, objective))
+        cli_replay_search.tell(objective, found, as_json)
         return
     result = _result(facts, report, resume)
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))
     _finish(result, as_json, stopped, "go on with --resume" if report else "with --report it could be resumed")
+
+
+def _check_alone(others: bool) -> None:
+    if others:
+        raise InvalidRequest("--direct goes without --processes, --resume, --sound and --objective")
+
+
+def _direct(file: Path, options: dict[str, Any], report: Path | None, as_json: bool) -> None:
+    words = [str(file), *(f"{name}={value}" for name, value in options.items() if value)]
+    _finish(_document(run_async(cli_replay_direct.send(words, report))), as_json, False, "")
+
+
+def _document(told: dict[str, Any]) -> Any:
+    from parlance import load_result
+
+    return load_result.resumed(told)
 
 
 def _facts(file: Path, recording: Any, turns: Any) -> dict[str, Any]:

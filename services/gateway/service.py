@@ -118,7 +118,7 @@ class GatewayService:
         yield await self._parts.history.turn(request.turn_id)
 
     async def list_routes(self, request: ListRoutesRequest, call: Call) -> AsyncGenerator[ListRoutesResponse, None]:
-        yield ListRoutesResponse(routes=self._parts.routes.all())
+        yield ListRoutesResponse(routes=self._parts.routes.all(), rehearsal=self._parts.rehearsal)
 
     async def set_route(self, request: SetRouteRequest, call: Call) -> AsyncGenerator[SetRouteResponse, None]:
         """The stage itself says whether it can run this provider here, before anything changes."""

@@ -827,16 +827,20 @@ class ListRoutesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTES_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    rehearsal: _builtins.bool
+    """Load may be put straight on the bus of this stack: nobody lives with it."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[_control_pb2.RouteSet]: ...
     def __init__(
         self,
         *,
         routes: _abc.Iterable[_control_pb2.RouteSet] | None = ...,
+        rehearsal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rehearsal", b"rehearsal", "routes", b"routes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
