@@ -55,8 +55,7 @@ def run(  # noqa: PLR0913 - a command's options
         return
     facts = _facts(file, recording, turns) | {"speed": factor or "max", "processes": processes, "sound": sound}
     if objective:
-        if report is not None or resume:
-            raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
+        _check_kept(report is not None or resume)
         found = run_async(_search(settings.address, facts, turns, outside, objective))
         cli_replay_search.tell(objective, found, as_json)
         return
@@ -64,6 +63,11 @@ def run(  # noqa: PLR0913 - a command's options
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))
     _finish(result, as_json, stopped, "go on with --resume" if report else "with --report it could be resumed")
+
+
+def _check_kept(kept: bool) -> None:
+    if kept:
+        raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
 
 
 def _check_alone(others: bool) -> None:

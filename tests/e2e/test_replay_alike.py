@@ -1,0 +1,83 @@
+"""The same recording gives the same turns: run twice, and on the journal as on Kafka."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from tests.e2e.conftest import Platform
+
+TURNS = 300
+# What differs from one run to the next: who is meant and when, and what depends on the moment.
+_OWN = {"run", "turn_id", "call_id", "event_id"}
+
+
+@pytest.fixture(scope="module")
+def file(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("alike") / "load.replay"
+    platform.json(
+        *("replay", "synth", "--out", made, "--turns", str(TURNS), "--seed", "11"),
+        *("--talkers", "40", "--rate", "15", "--interruptions", "0"),
+    )
+    return made
+
+
+def _run(platform: Platform, file: Path, report: Path) -> dict[str, Any]:
+    """Waits until the ledger has read all of it."""
+    told: dict[str, Any] = platform.json("replay", "run", file, "--speed", "5", "--report", report, timeout=180)
+    assert told["counts"]["turns"] == TURNS and told["complete"], told["counts"]
+    assert platform.json("stats", "--run", told["run"])["turns"] == TURNS
+    return told
+
+
+def _columns(db: apsw.Connection, table: str) -> list[str]:
+    """All but ids and times."""
+    names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    return [n for n in names if n not in _OWN and not n.endswith("_us")]
+
+
+def _rows(platform: Platform, run: str) -> dict[str, list[tuple[Any, ...]]]:
+    """The ledger's of a run, without its ids and times, sorted."""
+    db = apsw.Connection(str(platform.home / "ledger.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    found = {}
+    for table in ("ledger_turn", "ledger_call"):
+        columns = ", ".join(_columns(db, table))
+        rows = db.execute(f"SELECT {columns} FROM {table} WHERE run = ?", (run,))
+        found[table] = sorted(rows, key=repr)
+    db.close()
+    return found
+
+
+def _outcomes(report: Path) -> dict[int, str]:
+    kept = json.loads(report.read_text())
+    return {row[0]: row[7] for row in kept["turn_rows"]}
+
+
+def test_run_twice_it_gives_the_same_projections(platform: Platform, file: Path, tmp_path: Path) -> None:
+    told = [_run(platform, file, tmp_path / f"{n}.json") for n in range(2)]
+    first, second = (_rows(platform, one["run"]) for one in told)
+    assert len(first["ledger_turn"]) == TURNS and first["ledger_call"]
+    for table in first:
+        assert first[table] == second[table], table
+    assert _outcomes(tmp_path / "0.json") == _outcomes(tmp_path / "1.json")
+    assert told[0]["stages"]["totals"] and told[0]["stages"]["over_time"]["intent"]
+
+
+@pytest.mark.kafka
+def test_the_journal_and_kafka_give_the_same_turns(
+    platform: Platform, file: Path, tmp_path: Path, kafka_url: str
+) -> None:
+    on_kafka = Platform(tmp_path / "kafka" / "home", extra={"PARLANCE_BUS": kafka_url})
+    on_kafka.home.parent.mkdir()
+    assert on_kafka.cli("topics", "apply").returncode == 0
+    on_kafka.start()
+    try:
+        told = _run(on_kafka, file, tmp_path / "kafka.json"), _run(platform, file, tmp_path / "journal.json")
+        assert _outcomes(tmp_path / "kafka.json") == _outcomes(tmp_path / "journal.json")
+        kafka, journal = _rows(on_kafka, told[0]["run"]), _rows(platform, told[1]["run"])
+        assert kafka == journal
+        assert told[0]["counts"] == told[1]["counts"]
+    finally:
+        on_kafka.end()
