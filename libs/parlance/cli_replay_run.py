@@ -56,9 +56,8 @@ def run(  # noqa: PLR0913 - a command's options
     facts = _facts(file, recording, turns) | {"speed": factor or "max", "processes": processes, "sound": sound}
     if objective:
         _check_kept(report is not None or resume)
-        found = run_async(_search(settings.address, facts, turns, outside, objective))
-        cli_replay_search.tell(objective, found, as_json)
-        return
+        trials = run_async(_search(settings.address, facts, turns, outside, objective))
+        return cli_replay_search.tell(objective, trials, as_json)
     result = _result(facts, report, resume)
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))

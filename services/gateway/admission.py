@@ -20,7 +20,7 @@ class Limits:
 
     few: int = 8
     usual: float = 3.0
-    least_s: float = 0.8
+    least_s: float = 2.0
     most_s: float = 12.0
     new: float = 0.6
     # What was refused is taken again once the wait is below this share of the limit.

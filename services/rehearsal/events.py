@@ -55,7 +55,7 @@ def prepared(turns: Sequence[ReplayTurn], whose: Whose, speed: float | None, sea
     made = []
     for n, turn in enumerate(turns):
         session = sessions[turn.session]
-        turn_id = ids.derived(whose.run, session, f"{n}/1")
+        turn_id = ids.derived(whose.run, session, f"{n}/0")
         due_s = (turn.at_us - first_us) / 1e6 / speed if speed else 0.0
         made.append(Prepared(n, due_s, turn_id, _record(turn.text, session, turn_id, whose, sealing)))
     return made

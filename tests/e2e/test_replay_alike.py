@@ -1,5 +1,6 @@
 """The same recording gives the same turns: run twice, and on the journal as on Kafka."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,17 @@ from typing import Any
 import apsw
 import pytest
 
+from parlance import ids, load_file
+from parlance.cli_offline import Offline
+from parlance.config import Config
+from parlance.events import TOPICS, kind, parse, payload
+from parlance.load_recipient import Owner
+from parlance.privacy import Keys, Sealing
 from tests.e2e.conftest import Platform
 
 TURNS = 300
-# What differs from one run to the next: who is meant and when, and what depends on the moment.
+# Answers that depend on when they are given; and what is each run's own.
+_OF_THE_MOMENT = {"time.now", "timer.list", "alarm.list", "alarm.set", "calendar.next", "repeat"}
 _OWN = {"run", "turn_id", "call_id", "event_id"}
 
 
@@ -19,14 +27,14 @@ def file(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("alike") / "load.replay"
     platform.json(
         *("replay", "synth", "--out", made, "--turns", str(TURNS), "--seed", "11"),
-        *("--talkers", "40", "--rate", "15", "--interruptions", "0"),
+        *("--talkers", "40", "--rate", "10", "--interruptions", "0"),
     )
     return made
 
 
 def _run(platform: Platform, file: Path, report: Path) -> dict[str, Any]:
     """Waits until the ledger has read all of it."""
-    told: dict[str, Any] = platform.json("replay", "run", file, "--speed", "5", "--report", report, timeout=180)
+    told: dict[str, Any] = platform.json("replay", "run", file, "--speed", "2", "--report", report, timeout=100)
     assert told["counts"]["turns"] == TURNS and told["complete"], told["counts"]
     assert platform.json("stats", "--run", told["run"])["turns"] == TURNS
     return told
@@ -48,6 +56,26 @@ def _rows(platform: Platform, run: str) -> dict[str, list[tuple[Any, ...]]]:
         found[table] = sorted(rows, key=repr)
     db.close()
     return found
+
+
+async def _said(platform: Platform, file: Path, run: str) -> dict[int, tuple[str, str]]:
+    """Of each turn of the file its intent and the words of its reply, as the log has them."""
+    settings = Config(platform.home, platform.extra.get("PARLANCE_BUS", ""), 0, 0, "owner", "UTC", "warning")
+    turns = load_file.read(file, Owner(settings.keys, "owner")).turns
+    names = {ids.derived(run, ids.derived(run, t.session), f"{n}/0"): n for n, t in enumerate(turns)}
+    sealing, intents, words = Sealing(Keys(settings.keys)), dict[int, str](), dict[int, str]()
+    async with Offline(settings).open() as bus:
+        for topic in ("intent.v1", "reply.v1"):
+            for partition in range(TOPICS[topic].partitions):
+                for record in await bus.read(topic, partition, 0, 100_000):
+                    event = parse(topic, record.value)
+                    n = names.get(event.header.turn_id, -1)
+                    if n >= 0 and kind(event) == "recognized":
+                        intents[n] = event.recognized.intent
+                    elif n >= 0:
+                        body = payload(sealing.open(event))
+                        words[n] = words.get(n, "") + (body.text if kind(event) == "clause" else body.say)
+    return {n: (intents[n], words[n]) for n in intents if intents[n] not in _OF_THE_MOMENT}
 
 
 def _outcomes(report: Path) -> dict[int, str]:
@@ -79,5 +107,7 @@ def test_the_journal_and_kafka_give_the_same_turns(
         kafka, journal = _rows(on_kafka, told[0]["run"]), _rows(platform, told[1]["run"])
         assert kafka == journal
         assert told[0]["counts"] == told[1]["counts"]
+        said = [asyncio.run(_said(p, file, t["run"])) for p, t in zip((on_kafka, platform), told, strict=True)]
+        assert said[0] == said[1] and len(said[0]) > TURNS / 2 and all(words for _, words in said[0].values())
     finally:
         on_kafka.end()
