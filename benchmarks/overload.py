@@ -139,7 +139,6 @@ async def _rounds(load: Load, rate: float, rounds: int) -> dict[str, Any]:
         "answered_first_sound_ms": _spread([r.first - r.due for r in rows if r.outcome == "answered" and r.first]),
         "refusal_ms": _spread([r.ended - r.sent for r in refused if r.ended and r.sent]),
         "refusal_from_due_ms": _spread([r.ended - r.due for r in refused if r.ended]),
-        "refused_with_sound": sum(r.first is not None for r in refused) / max(1, len(refused)),
         "send_error_ms": _spread([row.sent - row.free for row in rows if row.sent is not None]),
     }
 

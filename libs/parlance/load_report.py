@@ -15,7 +15,7 @@ _NAMES = {"accepted": "accepted", "first": "first word", "ended": "end"}
 # Points of a line over time.
 _SLICES = 120
 # x of a percentile in the chart: how many nines it has.
-_NINES = ((0.0, "0"), (0.30103, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"))
+_NINES = ((0.0, "0 %"), (0.30103, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"))
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#68707a;--line:#d9dee4;--paper:#fff;
 --c0:#2563eb;--c1:#d97706;--c2:#dc2626;--c3:#059669;--c4:#7c3aed;--c5:#64748b;--c6:#db2777;--c7:#0891b2}
@@ -52,11 +52,11 @@ def html(told: dict[str, Any]) -> str:
 def _facts(told: dict[str, Any]) -> str:
     plan, counts, cut = told["plan"], told["counts"], told.get("saturation")
     ends = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name])
-    saturated = "Ends kept up with what was offered."
+    saturated = "What was offered was served to the last question."
     if cut:
         saturated = (
             f"Saturated from {cut['at_s']:g} s on: {cut['offered_per_s']:g} a second were offered, at most "
-            f"{cut['achieved_per_s']:g} ended."
+            f"{cut['achieved_per_s']:g} served."
         )
     sent = f"{plan['processes']} process{'' if plan['processes'] == 1 else 'es'} sending"
     lines = [

@@ -11,8 +11,8 @@ _KEEPS_UP = 0.9
 
 
 def saturation(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """{"at_s", "offered_per_s", "achieved_per_s"}: what was offered when it began, and the most that ended in a second
-    from then on, both over three seconds. None where ends kept up to the last question."""
+    """{"at_s", "offered_per_s", "achieved_per_s"}: what was offered when it began, and the most that was served in a
+    second from then on, both over three seconds. None where ends kept up to the last question."""
     offered, ended = _counts([row.due for row in rows]), _counts([_end(row) for row in rows])
     last = max(offered, default=-1)
     behind, in_a_row = 0, 0
@@ -36,7 +36,7 @@ def open_turns(rows: Sequence[Row], width: float) -> list[tuple[float, float]]:
     for row in rows:
         began = int(row.due / 1000 / width)
         changes[began] = changes.get(began, 0) + 1
-        if (at := _end(row)) is not None:
+        if (at := row.ended) is not None:
             changes[int(at / 1000 / width)] = changes.get(int(at / 1000 / width), 0) - 1
     points, now = [], 0
     for n in range(max(changes, default=-1) + 1):

@@ -38,6 +38,7 @@ def test_what_was_refused_does_not_keep_up() -> None:
 
 def test_open_turns_are_those_that_are_due_and_have_not_ended() -> None:
     rows = [Row(0, 0, 0, 0, 0, 2500, 2500, "answered", ""), Row(1, 1000, 1000, 1000, 1000, None, None, "lost", "")]
+    rows.append(Row(2, 0, 0, 0, None, None, 10, "refused", "at the door"))
     assert open_turns(rows, 1.0) == [(0.0, 1.0), (1.0, 2.0), (2.0, 1.0)]
 
 
