@@ -11,7 +11,18 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("overhead", "latency", "bargein", "footprint", "soak", "journal_hops", "turn_cost", "ledger")
+NAMES = (
+    "overhead",
+    "latency",
+    "bargein",
+    "footprint",
+    "soak",
+    "journal_hops",
+    "turn_cost",
+    "ledger",
+    "overload",
+    "replay_send",
+)
 
 
 def main() -> int:

@@ -40,12 +40,21 @@ def synth(  # noqa: PLR0913 - a command's options
     talkers: Annotated[int, typer.Option("--talkers", help="Sessions; some ask far more than others.")] = 50,
     shape: Annotated[str, typer.Option("--shape", help="flat, or day: the file is one day made short.")] = "flat",
     interruptions: Annotated[float, typer.Option("--interruptions", help="Share of turns that are cut.")] = 0.05,
+    arrivals: Annotated[
+        str, typer.Option("--arrivals", help="poisson (by chance), even (a clock's), or bursts (many at once).")
+    ] = "poisson",
+    long: Annotated[float, typer.Option("--long", help="Share of open questions told at length, to 80 words.")] = 0.0,
+    languages: Annotated[
+        str, typer.Option("--languages", help="Of the questions, with shares: en:0.8,de:0.2 (en, de, es, fr).")
+    ] = "en",
     as_json: Json = False,
 ) -> None:
     """Make a file of questions that nobody asked, for 'parlance replay run'."""
     from parlance import load_file, load_synth
 
-    wanted = load_synth.Wanted(turns, seed, rate, talkers, shape, interruptions)
+    wanted = load_synth.Wanted(
+        *(turns, seed, rate, talkers, shape, interruptions), arrivals=arrivals, long=long, languages=languages
+    )
     made = load_file.write(out, load_synth.synth(wanted), wanted.origin, None)
     _tell(out, made, as_json)
 
@@ -56,23 +65,47 @@ def record(  # noqa: PLR0913 - a command's options
     since: Annotated[str, typer.Option("--from", help="From this time on, such as 2026-11-28T14:00.")] = "",
     until: Annotated[str, typer.Option("--to", help="Before this time.")] = "",
     session: Annotated[str, typer.Option("--session", help="One session: its id or the first characters.")] = "",
+    query: Annotated[
+        str, typer.Option("--query", help="What you asked yourself and has these words, or words that begin so.")
+    ] = "",
     plain: Annotated[
         bool, typer.Option("--plain", help="Readable for everybody, not encrypted for this home.")
     ] = False,
+    recipient: Annotated[
+        str, typer.Option("--for", metavar="KEY", help="For somebody else, who alone can read it: their 'replay key'.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Write what was asked here, and when, to a file for 'parlance replay run'. Sessions get other names."""
-    made, found = run_async(_record(out, _us(since, 0), _us(until, 1 << 62), session, plain))
+    from parlance import load_record
+    from parlance.load_recipient import Owner, Recipient
+
+    if plain and recipient:
+        raise InvalidRequest("--plain is for everybody, --for KEY for one: leave one of them out")
+    settings = config.load()
+    wanted = load_record.Wanted(_us(since, 0), _us(until, 1 << 62), session, query, settings.user_id if query else "")
+    owner = Recipient.of(recipient) if recipient else None if plain else Owner(settings.keys, settings.user_id)
+    made, found = run_async(_record(out, settings, wanted, owner))
     _tell(out, made, as_json, unreadable=found.unreadable, silent=found.silent)
 
 
-async def _record(out: Path, from_us: int, to_us: int, session: str, plain: bool) -> tuple[Any, Any]:
-    from parlance import load_file, load_record
+@replay_app.command()
+def key(as_json: Json = False) -> None:
+    """Print your public key, for whoever records a file for you: 'parlance replay record --for KEY'."""
+    from parlance import load_recipient
 
     settings = config.load()
-    owner = None if plain else load_file.Owner(settings.keys, settings.user_id)
+    own = load_recipient.own(load_recipient.Owner(settings.keys, settings.user_id))
+    if as_json:
+        print_json({"key": own.told, "id": own.id})
+    else:
+        print(own.told)
+
+
+async def _record(out: Path, settings: config.Config, wanted: Any, owner: Any) -> tuple[Any, Any]:
+    from parlance import load_file, load_record
+
     async with Offline(settings).open() as bus:
-        wanted = load_record.Wanted(from_us, to_us, session)
         found = await load_record.record(bus, Sealing(Keys(settings.keys)), wanted)
     return load_file.write(out, found.turns, "record", owner), found
 
@@ -101,7 +134,7 @@ def _tell(out: Path, made: Any, as_json: bool, **more: int) -> None:
     if as_json:
         print_json(told)
         return
-    how = "encrypted with your key" if head.key_id else "readable for everybody"
+    how = f"encrypted, for the key {head.key_id}" if head.key_id else "readable for everybody"
     line = f"{out}: {head.turns} turns of {head.sessions} sessions in {told['length_s']} s, {how}"
     left_out = ", ".join(f"{count} {name}" for name, count in more.items() if count)
     console.print(line + (f"; left out: {left_out}" if left_out else ""), markup=False, soft_wrap=True)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from parlance import cli_replay_search, clock, config, ids
+from parlance import cli_replay_direct, cli_replay_search, clock, config, ids
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async
 from parlance.egress import leaves
-from parlance.errors import InvalidRequest
-from parlance.v1.gateway_service_pb2 import ListRoutesRequest
+from parlance.errors import InvalidRequest, ParlanceError
+from parlance.v1.gateway_service_pb2 import GetStatsRequest, ListRoutesRequest
 
 # How often what was measured is kept, so that a crash loses no more; keeping takes at most this share of the time.
 _KEEP_S = 5.0
@@ -34,31 +34,55 @@ def run(  # noqa: PLR0913 - a command's options
     objective: Annotated[
         str, typer.Option("--objective", help="Find the highest rate that meets it: 'p95 first audio <= 800 ms'.")
     ] = "",
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Past every door, straight on the bus of a stack marked for rehearsal.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send the questions of a file to the running platform, under a run of its own: nothing is done for real.
 
     Latency counts from when a question was meant to be sent. Ctrl-C stops and keeps what was measured."""
     from parlance import load_file
+    from parlance.load_recipient import Owner
 
     settings = config.load()
     factor = _speed(speed)
-    recording = load_file.read(file, load_file.Owner(settings.keys, settings.user_id))
+    recording = load_file.read(file, Owner(settings.keys, settings.user_id))
     turns = recording.turns[:limit]
-    facts = {
-        **_facts(file, recording, turns),
-        **{"speed": factor or "max", "processes": processes, "sound": sound},
-    }
-    if objective:
-        if report is not None or resume:
-            raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
-        trials = run_async(_search(settings.address, facts, turns, outside, objective))
-        cli_replay_search.tell(objective, trials, as_json)
+    if direct:
+        _check_alone(processes > 1 or resume or sound or bool(objective))
+        _direct(file, {"--speed": factor, "--limit": limit}, report, as_json)
         return
+    facts = _facts(file, recording, turns) | {"speed": factor or "max", "processes": processes, "sound": sound}
+    if objective:
+        _check_kept(report is not None or resume)
+        trials = run_async(_search(settings.address, facts, turns, outside, objective))
+        return cli_replay_search.tell(objective, trials, as_json)
     result = _result(facts, report, resume)
     run_async(_check_running(outside))
     stopped = run_async(_go(settings.address, result, turns, report))
     _finish(result, as_json, stopped, "go on with --resume" if report else "with --report it could be resumed")
+
+
+def _check_kept(kept: bool) -> None:
+    if kept:
+        raise InvalidRequest("--objective makes many runs and keeps none of them: leave out --report and --resume")
+
+
+def _check_alone(others: bool) -> None:
+    if others:
+        raise InvalidRequest("--direct goes without --processes, --resume, --sound and --objective")
+
+
+def _direct(file: Path, options: dict[str, Any], report: Path | None, as_json: bool) -> None:
+    words = [str(file), *(f"{name}={value}" for name, value in options.items() if value)]
+    _finish(_document(run_async(cli_replay_direct.send(words, report))), as_json, False, "")
+
+
+def _document(told: dict[str, Any]) -> Any:
+    from parlance import load_result
+
+    return load_result.resumed(told)
 
 
 def _facts(file: Path, recording: Any, turns: Any) -> dict[str, Any]:
@@ -143,7 +167,8 @@ class _Watch:
             if enough(now):
                 self._run.stop()
 
-        self._run = Run(Plan(self._address, facts["run"], speed, facts["processes"], facts["sound"]), result, tell)
+        plan = Plan(self._address, facts["run"], speed, facts["processes"], facts["sound"], config.load().bus)
+        self._run = Run(plan, result, tell)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop)
         self._keep(result)
         try:
@@ -174,7 +199,22 @@ async def _go(address: str, result: Any, turns: Any, report: Path | None) -> boo
     with errors.status("starting") as status:
         watch = _Watch(address, report, status)
         await watch.go(result, turns)
+        status.update("asking the ledger for the stages")
+        await _stages(result)
+        if report is not None:
+            result.save(report)
     return watch.stopped
+
+
+async def _stages(result: Any) -> None:
+    """What the platform itself has measured. A run without that is a run all the same."""
+    from parlance.load_stages import slice_us, stages
+
+    asked = GetStatsRequest(days=2, run=result.facts["run"], slice_us=slice_us(result.took_s))
+    try:
+        result.stages = stages(await from_running("GetStats", asked), result.began)
+    except ParlanceError as exc:
+        errors.print(f"the ledger told nothing of the stages: {exc.message}", markup=False, soft_wrap=True)
 
 
 async def _search(address: str, facts: dict[str, Any], turns: Any, outside: bool, objective: str) -> list[Any]:

@@ -17,11 +17,13 @@ from parlance.v1.gateway_service_pb2 import (
     ConverseRequest,
     ConverseResponse,
     GetTurnRequest,
+    GetTurnResponse,
     Hello,
     Interrupt,
     Listening,
     Played,
     Text,
+    TurnSummary,
 )
 from parlance.v1.reply_pb2 import Outcome, Reason
 
@@ -57,6 +59,7 @@ class Talk:
         self._hello = Hello()
         self.credentials: Any = None  # where the gateway has certificates
         self.heard = Heard()
+        self.told: Any = None
         self._ready = False
         self._stay_s = 0.0
 
@@ -97,7 +100,7 @@ class Talk:
                 raise error from None
             finally:
                 await self._quiet()
-            if self.heard.turn_id:
+            if self.heard.turn_id and not self.told:
                 self.told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
         return self.heard
 
@@ -181,6 +184,9 @@ class Talk:
             self._cut_short()
 
     async def _on_ended(self, ended: Any) -> None:
+        if ended.reason == Reason.REASON_OVERLOADED and not self.heard.turn_id:
+            self.heard.turn_id = ended.turn_id  # never accepted: the log does not know it
+            self.told = GetTurnResponse(summary=TurnSummary(outcome=ended.outcome, reason=ended.reason))
         if ended.turn_id != self.heard.turn_id:
             return
         self.heard.ended = ended
@@ -224,13 +230,8 @@ class Talk:
             "unasked": " ".join(heard.unasked),
             "audio_seconds": round(heard.sound.seconds, 3),
             "stages": [
-                {
-                    "name": step.name,
-                    "event": step.event,
-                    "provider": step.provider,
-                    "start_ms": round(step.start_us / 1000, 3),
-                    "end_ms": round(step.end_us / 1000, 3),
-                }
+                {"name": step.name, "event": step.event, "provider": step.provider}
+                | {"start_ms": round(step.start_us / 1000, 3), "end_ms": round(step.end_us / 1000, 3)}
                 for step in told.steps
             ],
         }

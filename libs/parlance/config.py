@@ -54,6 +54,8 @@ class Config:
     # "": rows are in SQLite in `home`; else postgresql://USER@HOST:PORT/NAME. Its password may stand in a file.
     database: str = ""
     database_password_file: str = ""
+    # Whether load may be put straight on the bus: for stacks that nobody lives with.
+    rehearsal: bool = False
 
     @property
     def address(self) -> str:
@@ -104,6 +106,7 @@ def load() -> Config:
         tls=_folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
         gateway_slot=_slot(env.get("PARLANCE_GATEWAY_SLOT")),
         http_host=http.rpartition(":")[0] or "127.0.0.1",
+        rehearsal=_yes(env.get("PARLANCE_REHEARSAL"), "PARLANCE_REHEARSAL"),
     )
 
 
@@ -146,6 +149,12 @@ def _folder(value: str | None, name: str) -> Path | None:
     if value and not Path(value).is_dir():
         raise InvalidRequest(f"{name} must be a folder that exists, not '{value}'")
     return Path(value) if value else None
+
+
+def _yes(value: str | None, name: str) -> bool:
+    if value not in (None, "", "0", "1"):
+        raise InvalidRequest(f"{name} is 1, or not set; not '{value}'")
+    return value == "1"
 
 
 def _slot(value: str | None) -> int:

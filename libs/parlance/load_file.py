@@ -1,5 +1,6 @@
 """Replay files: questions with the moments at which they are meant to be sent. protos/parlance/v1/replay.proto has the
-layout. One file, read and written whole; encrypted with the user's key of this home, or plain."""
+layout. One file, read and written whole; encrypted with the user's key of this home, with the public key of whom it is
+for, or plain."""
 
 import hashlib
 import io
@@ -12,7 +13,9 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
 
+from parlance import load_recipient
 from parlance.errors import InvalidRequest
+from parlance.load_recipient import Owner, Recipient
 from parlance.privacy import KeyDestroyed, Keys, Sealing
 from parlance.v1.replay_pb2 import ReplayHead, ReplayTurn
 
@@ -24,14 +27,6 @@ _WHAT = "replay_file"
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose key encrypts: a user of the home whose key file this is."""
-
-    keys: Path
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
 class Recording:
     """`digest`: SHA-256 of the file, hexadecimal."""
 
@@ -40,13 +35,15 @@ class Recording:
     digest: str
 
 
-def write(path: Path, turns: Sequence[ReplayTurn], origin: str, owner: Owner | None) -> Recording:
+def write(path: Path, turns: Sequence[ReplayTurn], origin: str, owner: Owner | Recipient | None) -> Recording:
     """Writes the file (in place of one that is there), for everybody where there is no owner. Raises InvalidRequest
     where it cannot be written."""
     head = ReplayHead(turns=len(turns), sessions=len({t.session for t in turns}), origin=origin)
     head.length_us = turns[-1].at_us - turns[0].at_us if turns else 0
     body = zlib.compress(_joined(turns), 6)
-    if owner is not None:
+    if isinstance(owner, Recipient):
+        head.key_id, body = owner.id, owner.encrypted(body)
+    elif owner is not None:
         keys = Keys(owner.keys)
         head.key_id, _ = keys.cipher(owner.user, create=True)
         body = Sealing(keys).seal_bytes(owner.user, _WHAT, body)
@@ -103,6 +100,14 @@ def _opened(path: Path, body: bytes, head: ReplayHead, owner: Owner) -> bytes:
 
 
 def _decrypted(path: Path, body: bytes, head: ReplayHead, owner: Owner) -> bytes:
+    if head.key_id.startswith(load_recipient.ID_PREFIX):
+        plain = load_recipient.decrypted(owner, head.key_id, body)
+        if plain is not None:
+            return plain
+        raise InvalidRequest(
+            f"{path} is encrypted for somebody else (key {head.key_id}): run it there, or have it recorded for you: "
+            "'record --for KEY', with the KEY that 'parlance replay key' prints here"
+        )
     try:
         keys = Keys(owner.keys)
         if owner.keys.exists() and keys.cipher(owner.user, create=False)[0] == head.key_id:
@@ -111,7 +116,7 @@ def _decrypted(path: Path, body: bytes, head: ReplayHead, owner: Owner) -> bytes
         pass
     raise InvalidRequest(
         f"{path} is encrypted for somebody else (key {head.key_id}): run it in the home that recorded it, or record it "
-        "there again with --plain"
+        "there again with --for KEY ('parlance replay key' prints yours), or with --plain"
     )
 
 

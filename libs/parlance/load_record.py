@@ -1,5 +1,7 @@
 """Live turns of the log as a replay file's: what was asked, when, by whom, and where it was interrupted."""
 
+import re
+import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,19 +20,31 @@ from parlance.v1.turn_pb2 import Header, Modality
 
 # A turn's last word comes this long after its first one at most, and an interruption of what sounds a while later.
 _AFTER_US = 900_000_000
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Turns asked from `from_us` on, before `to_us` (microseconds since 1970), of sessions that begin so."""
+    """Turns asked from `from_us` on, before `to_us` (microseconds since 1970), of sessions that begin so.
+
+    `query`: in which all of its words were said, whole or as the beginning of one, in any order. `user`: whose; empty:
+    of all whose keys are here."""
 
     from_us: int = 0
     to_us: int = 1 << 62
     session: str = ""
+    query: str = ""
+    user: str = ""
 
     def has(self, header: Header) -> bool:
         at_us = header.asked_at_us or header.accepted_at_us
+        if self.user not in ("", header.user_id):
+            return False
         return self.from_us <= at_us < self.to_us and header.session_id.startswith(self.session)
+
+    def says(self, text: str) -> bool:
+        said = _words(text)
+        return all(any(word.startswith(wanted) for word in said) for wanted in _words(self.query))
 
 
 @dataclass(slots=True)
@@ -55,14 +69,24 @@ async def record(bus: Bus, sealing: Sealing, wanted: Wanted) -> Recorded:
     made, asked = Recorded(), await _asked(bus, sealing, wanted)
     made.unreadable = sum(1 for one in asked.values() if one.text is None)
     made.silent = sum(1 for one in asked.values() if one.text == "")
-    found = sorted((one for one in asked.values() if one.text), key=lambda a: (a.header.asked_at_us, a.header.turn_id))
+    found = sorted(
+        (one for one in asked.values() if one.text and wanted.says(one.text)),
+        key=lambda a: (a.header.asked_at_us, a.header.turn_id),
+    )
     if not found:
-        raise InvalidRequest("no live turn that was asked then can be read; 'parlance turns' shows what there is")
+        about = f" and says '{wanted.query}'" if wanted.query else ""
+        raise InvalidRequest(
+            f"no live turn that was asked then{about} can be read; 'parlance turns' shows what there is"
+        )
     names: dict[str, str] = {}
     for one in found:
         name = names.setdefault(one.header.session_id, f"talker-{len(names) + 1:04d}")
         made.turns.append(_turn(one, name, found[0].header.asked_at_us))
     return made
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _turn(asked: _Asked, name: str, start_us: int) -> ReplayTurn:

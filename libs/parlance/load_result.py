@@ -12,7 +12,9 @@ import numpy as np
 
 from parlance.errors import InvalidRequest
 from parlance.load_job import Row
+from parlance.load_lag import Behind
 from parlance.load_machine import Sample
+from parlance.load_saturation import saturation
 
 FORMAT, VERSION = "parlance-run", 1
 OUTCOMES = ("answered", "failed", "refused", "cancelled", "lost", "error")
@@ -30,6 +32,10 @@ class Result:
     took_s: float = 0.0
     sender_cpu_s: float = 0.0
     stretches: int = 0
+    # load_lag.py and load_stages.py say what these hold; empty where nobody could tell.
+    lag: list[Behind] = field(default_factory=list)
+    stages: dict[str, Any] = field(default_factory=dict)
+    began: list[list[float]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -56,6 +62,10 @@ class Result:
                 "peak": _peak(self.rows),
             },
             "sender_cpu_s": round(self.sender_cpu_s, 3),
+            "saturation": saturation(self.rows),
+            "stages": self.stages,
+            "lag": self.lag,
+            "began": self.began,
             "machine": self.machine,
             "turns_fields": list(Row._fields),
             "turn_rows": self.rows,
@@ -121,9 +131,12 @@ def resumed(document: dict[str, Any]) -> Result:
         took_s=document["took_s"],
         sender_cpu_s=document["sender_cpu_s"],
         stretches=document["stretches"],
+        lag=document.get("lag", []),
+        began=document.get("began", []),
     )
 
 
 def without_rows(document: dict[str, Any]) -> dict[str, Any]:
     """What fits a screen."""
-    return {name: value for name, value in document.items() if name not in ("turn_rows", "turns_fields", "machine")}
+    long = ("turn_rows", "turns_fields", "machine", "lag")
+    return {name: value for name, value in document.items() if name not in long}

@@ -8,11 +8,12 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from parlance import clock, load_lag
 from parlance.errors import Internal, ParlanceError
 from parlance.load_job import Job, Planned, Row
 from parlance.load_machine import watch
@@ -37,6 +38,8 @@ class Plan:
     speed: float | None
     processes: int
     sound: bool = False
+    # Kafka's address, where its lag is to be noted.
+    bus: str = ""
 
 
 class Run:
@@ -59,10 +62,8 @@ class Run:
                 self._workers = [await _spawn(job) for job in jobs]
                 await asyncio.gather(*(self._ready(worker) for worker in self._workers))
                 self._start = time.monotonic() + _LEAD_S
-                beside = [
-                    group.create_task(w)
-                    for w in (watch(self._start - self._base_s, self._result.machine), self._telling())
-                ]
+                self._result.began.append([clock.now_us() + _LEAD_S * 1e6, self._base_s])
+                beside = [group.create_task(w) for w in self._beside()]
                 await asyncio.gather(*(self._work(worker) for worker in self._workers))
                 for task in beside:
                     task.cancel()
@@ -71,6 +72,10 @@ class Run:
         self._result.rows.sort(key=lambda row: row.due)
         if self._fatal is not None:
             raise self._fatal
+
+    def _beside(self) -> Sequence[Coroutine[Any, Any, None]]:
+        zero, result = self._start - self._base_s, self._result
+        return watch(zero, result.machine), load_lag.watch(self._plan.bus, zero, result.lag), self._telling()
 
     def stop(self) -> None:
         """Sends no more; what is open has 5 s to end."""

@@ -12,9 +12,11 @@ from parlance.client import Client
 from parlance.errors import Internal, ParlanceError, Unavailable, as_error
 from parlance.load_job import Job, Planned, Row
 from parlance.v1.gateway_service_pb2 import ConverseRequest, Hello, Interrupt, Played, Text
-from parlance.v1.reply_pb2 import Outcome
+from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.turn_pb2 import ErrorCode
 
+# Its sentence is no first word.
+AT_THE_DOOR = "refused at the door: too much to do"
 # A turn ends within 30 s of its text.
 _END_S = 35.0
 # After the end of a reply its device is told that all was sent.
@@ -91,10 +93,11 @@ class Line:
         if kind == "accepted":
             now.accepted = at
         elif kind == ("clause" if self.mute else "audio"):
-            now.first = now.first or at
+            now.first = now.first or (None if now.error == AT_THE_DOOR else at)
         elif kind == "ended":
             now.ended, now.outcome = at, _word(Outcome.Name(response.ended.outcome))
-            now.error = response.ended.error.message
+            overloaded = response.ended.reason == Reason.REASON_OVERLOADED
+            now.error = AT_THE_DOOR if overloaded else response.ended.error.message
         elif kind == "spoken":
             self.requests.put_nowait(ConverseRequest(played=Played(turn_id=now.turn_id, all=True)))
             now.over = True

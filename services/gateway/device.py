@@ -21,10 +21,11 @@ from parlance.v1.gateway_service_pb2 import (
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
 from parlance.v1.turn_pb2 import Header, Label, Modality
+from services.gateway.door import Entrance
 from services.gateway.hearing import Hearing
-from services.gateway.hello import NAME_MAX, TEXT_MAX, check
+from services.gateway.hello import NAME_MAX, TEXT_MAX, check, turn_id_of
 from services.gateway.outbox import Outbox
-from services.gateway.reply import Reply
+from services.gateway.reply import Reply, not_yet_sounding
 from services.gateway.sessions import Sessions, fact_id
 
 HEAR_US = 60_000_000
@@ -58,6 +59,7 @@ class Device:
         self.replies: dict[str, Reply] = {}
         self.turns: dict[str, Header] = {}
         self._hearing = Hearing(hello, self, parts.carrier)
+        self.entrance = Entrance(sessions.door, self.outbox, hello)
         self._input_over = False
         self._unwritten = 0
         self._written = asyncio.Event()
@@ -132,33 +134,26 @@ class Device:
             self.problem(InvalidRequest(told))
             return
         self.interrupt(Interruption.INTERRUPTION_TEXT)
-        turn_id = self._turn_id(typed.name)
+        turn_id = turn_id_of(self.run_id, self.session_id, typed.name)
+        if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
+            return
         header = self._header(Modality.MODALITY_TYPED, turn_id)
+        self.entrance.asked(turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
 
-    def _turn_id(self, name: str) -> str:
-        if self.run_id and name:
-            return ids.derived(self.run_id, self.session_id, name)
-        return name if ids.is_uuid(name) else ids.new()
-
     def speech_began(self) -> Header:
-        """Accepts a spoken turn; what was open or sounded here is interrupted."""
-        continues = self._not_yet_sounding()
+        """Accepts a spoken turn, or refuses it; what was open or sounded here is interrupted."""
+        continues = not_yet_sounding(self.turns, self.replies)
         cause = Interruption.INTERRUPTION_CONTINUED if continues else Interruption.INTERRUPTION_SPEECH
         self.interrupt(cause)
-        header = self._header(Modality.MODALITY_SPOKEN, ids.new())
+        turn_id = ids.new()
+        if not continues and not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
+            return Header()
+        header = self._header(Modality.MODALITY_SPOKEN, turn_id)
         header.deadline_us, header.continues = header.accepted_at_us + HEAR_US, continues
         self._accept(header, TurnAccepted())
         return header
-
-    def _not_yet_sounding(self) -> str:
-        """The spoken turn that the user may still be in the middle of: its reply has not begun to sound."""
-        for turn_id, header in self.turns.items():
-            reply = self.replies.get(turn_id)
-            if header.modality == Modality.MODALITY_SPOKEN and (reply is None or not reply.sounded):
-                return turn_id
-        return ""
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
         """Accepted is said when the fact is durable. The header names it as the cause of what follows."""
@@ -212,6 +207,7 @@ class Device:
         for turn_id, reply in list(self.replies.items()):
             if turn_id != except_turn:
                 self._silence(turn_id, reply)
+        self.entrance.hush()
 
     def _silence(self, turn_id: str, reply: Reply | None) -> None:
         """Once a turn: a cut reply may still wait for its voice."""
@@ -228,6 +224,7 @@ class Device:
 
     def done(self, turn_id: str) -> None:
         """The turn has sounded, or will not."""
+        self.entrance.gone(turn_id)
         self.replies.pop(turn_id, None)
         self.turns.pop(turn_id, None)
         self._close_when_done()

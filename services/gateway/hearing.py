@@ -21,6 +21,7 @@ from parlance.v1.gateway_service_pb2 import (
 )
 from parlance.v1.speech_service_pb2 import HearRequest, HearStart
 from parlance.v1.turn_pb2 import Header
+from services.gateway.door import Entrance
 from services.gateway.kept_sound import KeptSound
 from services.gateway.outbox import Outbox
 
@@ -35,8 +36,11 @@ class Listener(Protocol):
     session_id: str
     device_id: str
     outbox: Outbox
+    entrance: Entrance
+    turns: dict[str, Header]
 
-    def speech_began(self) -> Header: ...
+    def speech_began(self) -> Header:
+        """Without a turn_id: this turn is refused."""
 
     def problem(self, error: ParlanceError) -> None: ...
 
@@ -150,12 +154,20 @@ class Hearing:
         self._kept.began(header)
         return header
 
+    def _ended(self, turn_id: str) -> None:
+        """Its turn waits for its first word from now on; of one that was refused nothing more is told."""
+        if turn_id in self._listener.turns:
+            self._listener.entrance.asked(turn_id)
+        elif not turn_id:
+            self._kept.settled("")
+
     def _on(self, response: Any) -> None:
         kind, send = response.WhichOneof("message"), self._listener.outbox.put
         if kind == "started":
             header = self._again.popleft() if self._again else self._begin()
             self._to_speech.put_nowait(HearRequest(turn=header))
         elif kind == "ended":
+            self._ended(self._turn_id)
             self._untold = max(0, self._untold - 1)
             self._told.set()
         elif kind == "interim":

@@ -16,3 +16,10 @@ def check(hello: Hello) -> None:
         raise InvalidRequest("a time zone is an IANA name, such as Europe/Madrid")
     if hello.HasField("resume") and not ids.is_uuid(hello.resume.turn_id):
         raise InvalidRequest("a conversation is resumed with the id of a turn, as Accepted gave it")
+
+
+def turn_id_of(run: str, session: str, name: str) -> str:
+    """In a run it derives from the name that the client gave the turn; else that is its id, where it is one."""
+    if run and name:
+        return ids.derived(run, session, name)
+    return name if ids.is_uuid(name) else ids.new()

@@ -21,3 +21,5 @@ class Parts:
     time_zone: str = "UTC"
     # This gateway's partition of reply.v1.
     slot: int = 0
+    # Whether load may be put straight on the bus.
+    rehearsal: bool = False

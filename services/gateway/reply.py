@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,7 +12,7 @@ from parlance.rpc import Call, Carrier
 from parlance.v1.gateway_service_pb2 import Clause, ConverseResponse, Ended, Problem, Spoken
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.tts_service_pb2 import SpeakRequest
-from parlance.v1.turn_pb2 import Header, Heard
+from parlance.v1.turn_pb2 import Header, Heard, Modality
 from services.gateway.outbox import Outbox
 
 _SPEAK_S = 30.0
@@ -39,6 +40,8 @@ class Reply:
         self._played_ms = -1
         self._played_all = False
         self._known: set[str] = set()
+        # Called once, when the first piece of sound is on its way.
+        self.on_sound: Callable[[], None] = lambda: None
         self.completed: TurnCompleted | None = None
         self.is_cut = False
         self.all_heard = False
@@ -182,13 +185,18 @@ class Reply:
                 await self._outbox.room()
                 if self.is_cut:
                     return
-            self._first_at = self._first_at or asyncio.get_running_loop().time()
+            self._sounds()
             message = ConverseResponse()
             audio = message.audio
             audio.turn_id, audio.seq, audio.pcm, audio.sample_rate_hz = self.turn_id, seq, pcm, rate
             self._ms[seq] += len(pcm) * 1000 // (2 * rate)
             self._sent_bytes += len(pcm)
             self._outbox.put(message)
+
+    def _sounds(self) -> None:
+        if not self._first_at:
+            self._first_at = asyncio.get_running_loop().time()
+            self.on_sound()
 
     async def _until_heard(self) -> None:
         """Until the device says that all has sounded, or real time has passed for one that says nothing."""
@@ -215,3 +223,12 @@ def _down_to_a_word(text: str, share: float) -> int:
     if chars >= len(text):
         return len(text)
     return max(0, text.rfind(" ", 0, chars + 1))
+
+
+def not_yet_sounding(turns: Mapping[str, Header], replies: Mapping[str, Reply]) -> str:
+    """The spoken turn that the user may still be in the middle of: its reply has not begun to sound."""
+    for turn_id, header in turns.items():
+        reply = replies.get(turn_id)
+        if header.modality == Modality.MODALITY_SPOKEN and (reply is None or not reply.sounded):
+            return turn_id
+    return ""

@@ -61,6 +61,7 @@ class GatewayService:
         parts = self._parts
         async with asyncio.TaskGroup() as group:
             self._group, self._sessions = group, Sessions(parts, group)
+            door = group.create_task(self._sessions.door.run())
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
                 await self._say_that_it_started()
@@ -69,6 +70,7 @@ class GatewayService:
                 ready.set()
                 await asyncio.Event().wait()
             finally:
+                door.cancel()
                 for device in list(self._devices):
                     device.close()
                 await subscription.stop()
@@ -116,7 +118,7 @@ class GatewayService:
         yield await self._parts.history.turn(request.turn_id)
 
     async def list_routes(self, request: ListRoutesRequest, call: Call) -> AsyncGenerator[ListRoutesResponse, None]:
-        yield ListRoutesResponse(routes=self._parts.routes.all())
+        yield ListRoutesResponse(routes=self._parts.routes.all(), rehearsal=self._parts.rehearsal)
 
     async def set_route(self, request: SetRouteRequest, call: Call) -> AsyncGenerator[SetRouteResponse, None]:
         """The stage itself says whether it can run this provider here, before anything changes."""

@@ -17,6 +17,7 @@ from parlance.v1.gateway_service_pb2 import Resume
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
 from parlance.v1.turn_pb2 import Header, Heard, Modality
+from services.gateway.door import Door
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
 from services.gateway.resuming import RESUMED_WITHIN_S, resumed
@@ -34,6 +35,7 @@ _SILENCED_KEPT = 4096
 class Sessions:
     def __init__(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         self.parts, self._group = parts, group
+        self.door = Door(parts, self.publish)
         self._devices: dict[Room, dict[str, Device]] = {}
         self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
@@ -92,6 +94,7 @@ class Sessions:
                 logger.warning("gateway: a reply could not be read: %s", type(exc).__name__)
 
     def silence(self, turn_id: str) -> None:
+        self.door.admission.answered(turn_id)
         _keep(self._silenced, turn_id, None)
 
     def heard(self, header: Header, reply: Reply | None) -> None:
@@ -113,6 +116,8 @@ class Sessions:
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
         device = self._device_for(header)
+        if device is None or device.mute:
+            self.door.admission.answered(header.turn_id)
         if header.turn_id in self._silenced:
             if event.WhichOneof("event") == "completed":
                 self._ended_silently(device, header, event.completed)
@@ -151,6 +156,7 @@ class Sessions:
         reply = device.replies[header.turn_id] = Reply(header.turn_id, device.outbox, self.parts.carrier, device.mute)
         kept = Header()
         kept.CopyFrom(header)
+        reply.on_sound = lambda: self.door.admission.answered(kept.turn_id)
         self._group.create_task(self._sound(device, kept, reply))
         return reply
 

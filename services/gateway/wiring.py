@@ -22,6 +22,7 @@ def start(ground: Ground, carrier: Carrier) -> tuple[GatewayService, Web]:
         user_id=config.user_id,
         time_zone=config.time_zone,
         slot=config.gateway_slot,
+        rehearsal=config.rehearsal,
     )
     gateway = GatewayService(parts)
     return gateway, Web(gateway, config.http_port, config.http_host)

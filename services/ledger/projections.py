@@ -18,7 +18,7 @@ from parlance.events import TOPICS, kind, parse, payload
 from parlance.outgoing import BEGAN
 from parlance.v1.reply_pb2 import SETTLEMENT_DONE, SETTLEMENT_FAILED
 from parlance.v1.turn_pb2 import Header
-from services.ledger.tables import CALL, TABLES, TURN
+from services.ledger.tables import CALL, REFUSED, TABLES, TURN
 
 # What is read of the log.
 READ = ("session.v1", "speech.v1", "intent.v1", "reply.v1", "effect.v1", "llm.v1", "context.v1", "voice.v1")
@@ -183,10 +183,17 @@ def _voice(told: _Told) -> tuple[str, Key, Values]:
     )
 
 
+def _refused(told: _Told) -> tuple[str, Key, Values]:
+    header = told.header
+    day = _day(header.accepted_at_us, header.time_zone)
+    return REFUSED.name, (header.run, header.event_id), {"day": day, "turns": told.body.turns}
+
+
 # By topic and payload. An event that opens a turn makes its row, whichever comes first.
 _TELLS: dict[tuple[str, str], Callable[[_Told], tuple[str, Key, Values]]] = {
     ("session.v1", "accepted"): _turn,
     ("session.v1", "confirmed"): _turn,
+    ("session.v1", "refused"): _refused,
     ("effect.v1", "fired"): _turn,
     ("speech.v1", "final"): _transcript,
     ("intent.v1", "recognized"): _intent,

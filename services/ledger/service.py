@@ -21,6 +21,7 @@ from services.ledger.follower import Follower
 from services.ledger.projections import READ
 from services.ledger.projector import Projector
 from services.ledger.rates import live
+from services.ledger.slices import slices
 from services.ledger.stats import stats
 from services.ledger.store import LedgerStore
 from services.ledger.store_sqlite import SqliteLedger
@@ -77,7 +78,10 @@ class LedgerService:
             raise Unavailable("the ledger does not run: try again in a second, or see the log")
         await projector.up_to_date()
         since = self._first_day(asked.days or _DAYS)
-        yield SummariseResponse(stats=await asyncio.to_thread(_summary, store, asked.run, since))
+        found = await asyncio.to_thread(_summary, store, asked.run, since)
+        if asked.slice_us:
+            found.slices.extend(await asyncio.to_thread(slices, store.query, asked.run, since, asked.slice_us))
+        yield SummariseResponse(stats=found)
 
     def _first_day(self, days: int) -> str:
         today = datetime.fromtimestamp(clock.now_us() / 1e6, UTC).astimezone(self._zone).date()

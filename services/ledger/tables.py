@@ -115,6 +115,12 @@ CALL = Table(
         Column("bytes_received"),
     ),
 )
+# Turns that were refused at the door, some of them a row: they were never accepted, so they have no rows of their own.
+REFUSED = Table(
+    "ledger_refused",
+    (Column("run", _TEXT), Column("event_id", _TEXT)),
+    (Column("day", _TEXT), Column("turns")),
+)
 # How far the log has been read, in one transaction with what was read.
 OFFSET = Table(
     "ledger_offset",
@@ -138,7 +144,7 @@ RATE = Table(
     (Column("amount", merge=Merge.LARGEST), Column("next_offset", merge=Merge.LARGEST)),
 )
 # What the log is projected to; the same log gives the same rows.
-TABLES = {table.name: table for table in (TURN, CALL)}
+TABLES = {table.name: table for table in (TURN, CALL, REFUSED)}
 STORED = (*TABLES.values(), RATE)
 
 

@@ -135,7 +135,7 @@ class Hearing:
         waiting = next((u for u in self._open if not u.header.done()), None)
         if waiting is None:
             raise InvalidRequest("a turn's header came for which no speech has started")
-        waiting.header.set_result(header)
+        waiting.header.set_result(header if header.turn_id else None)
 
     async def _hear(self, pcm: bytes) -> None:
         pcm = self._odd + pcm
@@ -203,7 +203,7 @@ class Hearing:
         self._ended.put_nowait(utterance)
 
     async def _words(self, utterance: Open) -> Final | ParlanceError:
-        if utterance.pcm is None or not len(utterance.pcm):
+        if utterance.pcm is None or not len(utterance.pcm) or utterance.refused:
             return Final("", 0.0)
         try:
             async with asyncio.timeout(RECOGNITION_S):

@@ -21,5 +21,10 @@ class Open:
     # The loop's time when it was decided that it had ended.
     decided_at: float = 0.0
 
+    @property
+    def refused(self) -> bool:
+        """Nobody takes its turn, or will ever say which one it is."""
+        return self.header.done() and self.known() is None
+
     def known(self) -> Header | None:
         return self.header.result() if self.header.done() and not self.header.cancelled() else None

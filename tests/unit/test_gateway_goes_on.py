@@ -55,11 +55,12 @@ class Listener:
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.problems: list[Exception] = []
-        self.turns = 0
+        self.began = 0
+        self.turns: dict[str, Header] = {}
 
     def speech_began(self) -> Header:
-        self.turns += 1
-        return Header(turn_id=f"turn {self.turns}")
+        self.began += 1
+        return Header(turn_id=f"turn {self.began}")
 
     def problem(self, error: Exception) -> None:
         self.problems.append(error)
@@ -76,7 +77,7 @@ async def test_speech_that_dies_in_an_utterance_hears_all_of_it_again_for_the_sa
 
     hello = Hello(listening=Listening.LISTENING_UNTIL_END)
     await Hearing(hello, listener, DirectCarrier({"Speech": speech})).run(client())
-    assert listener.turns == 1 and not listener.problems
+    assert listener.began == 1 and not listener.problems
     again = speech.streams[1]
     assert b"".join(r.pcm for r in again) == b"".join(sound)
     assert [r.turn.turn_id for r in again if r.HasField("turn")] == ["turn 1"]

@@ -40,6 +40,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.outbox = Outbox()
+        self.turns: dict[str, Header] = {}
         self.problems: list[ParlanceError] = []
 
     def speech_began(self) -> Header:

@@ -185,6 +185,6 @@ def test_no_table_has_a_column_for_words() -> None:
     """Who adds a column of text says here that nothing personal can be in it."""
     texts = {c.name for table in TABLES.values() for c in (*table.key, *table.columns) if c.type == "TEXT"}
     assert texts == {
-        *("run", "turn_id", "call_id", "day", "stage", "intent", "destination"),
+        *("run", "turn_id", "call_id", "event_id", "day", "stage", "intent", "destination"),
         *("provider", "speech_provider", "intent_provider", "clause_provider"),
     }

@@ -7,13 +7,16 @@ import pytest
 from rich.console import Console
 
 from parlance.cli_stats import answered_share, stats_json, stats_tables
+from parlance.errors import InvalidRequest
 from parlance.v1.gateway_service_pb2 import GetStatsResponse
 from parlance.v1.reply_pb2 import Outcome, Reason
-from parlance.v1.session_pb2 import SessionEvent, TurnAccepted
+from parlance.v1.session_pb2 import SessionEvent, TurnAccepted, TurnsRefused
+from parlance.v1.turn_pb2 import Header
 from services.ledger.projections import project
+from services.ledger.slices import slices
 from services.ledger.stats import stats
 from services.ledger.store_sqlite import SqliteLedger
-from tests.unit.ledger_scene import SECOND, Log
+from tests.unit.ledger_scene import NOON, SECOND, Log
 
 EVER, DAY_US = "2000-01-01", 86_400 * SECOND
 
@@ -121,6 +124,36 @@ def test_json_holds_every_number(desk: Desk) -> None:
     assert told["left_device"][0]["bytes_sent"] == 400
     speech = next(s for s in told["latency"] if s["stage"] == "speech")
     assert speech["p50_ms"] == speech["p95_ms"] == 1.0
+
+
+def test_what_was_refused_at_the_door_is_counted_by_run(desk: Desk) -> None:
+    desk.log.turn(1)
+    for n, run in enumerate(("", "", "run-1")):
+        header = Header(run=run, user_id="anna", accepted_at_us=NOON, time_zone="UTC")
+        desk.log.tell(SessionEvent, header, TurnsRefused(turns=20 + n))
+    told = stats_json(desk.told())
+    refused = next(o for o in told["outcomes"] if o["outcome"] == "refused")
+    assert (refused["reason"], refused["turns"], told["turns"]) == ("overloaded", 41, 42)
+    assert "overloaded" in shown(desk.told())
+
+
+def test_latencies_are_told_by_slices_of_time(desk: Desk) -> None:
+    for n in range(4):
+        desk.log.turn(n, run="run-1")
+        desk.log.now_us += 10 * SECOND
+    desk.told()
+    found = slices(desk.store.query, "run-1", EVER, 20 * SECOND)
+    by_stage: dict[str, list[int]] = {}
+    for one in found:
+        assert one.at_us % (20 * SECOND) == 0 and one.p50_us <= one.p95_us
+        by_stage.setdefault(one.stage, []).append(one.count)
+    totals = {s.stage: s.count for s in desk.told(run="run-1").latencies if s.stage != "turn"}
+    assert {stage: sum(counts) for stage, counts in by_stage.items() if stage != "context"} == {
+        stage: count for stage, count in totals.items() if stage != "context"
+    }
+    assert len(by_stage["intent"]) >= 2 and slices(desk.store.query, "", EVER, SECOND) == []
+    with pytest.raises(InvalidRequest, match="a slice is"):
+        slices(desk.store.query, "run-1", EVER, 5)
 
 
 def shown(told: GetStatsResponse) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 from parlance import load_file
 from parlance.errors import InvalidRequest
-from parlance.load_file import Owner
+from parlance.load_recipient import Owner, Recipient, own
+from parlance.privacy import Keys
 from parlance.v1.replay_pb2 import ReplayTurn
 
 TURNS = [
@@ -107,3 +108,34 @@ def test_a_place_where_nothing_can_be_read_or_written_is_told(tmp_path: Path, ho
     with pytest.raises(InvalidRequest, match="cannot be written"):
         load_file.write(tmp_path / "absent" / "a.replay", TURNS, "record", None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_for_somebody_else_is_read_there_and_nowhere_else(tmp_path: Path, home: Owner) -> None:
+    file, theirs = tmp_path / "a.replay", Owner(tmp_path / "theirs" / "keys.json", "ben")
+    to_them = Recipient.of(own(theirs).told)
+    written = load_file.write(file, TURNS, "record", to_them)
+    assert written.head.key_id == to_them.id and b"milk" not in file.read_bytes()
+    assert list(load_file.read(file, theirs).turns) == TURNS
+    assert own(theirs) == to_them, "asked for again, it is the same"
+    own(home)
+    for nobody in (home, Owner(theirs.keys, "carl"), Owner(tmp_path / "absent" / "keys.json", "ben")):
+        with pytest.raises(InvalidRequest, match=r"somebody else \(key x25519:.*'record --for KEY'"):
+            load_file.read(file, nobody)
+    Keys(theirs.keys).destroy("ben")
+    with pytest.raises(InvalidRequest, match="somebody else"):
+        load_file.read(file, theirs)
+
+
+def test_a_key_with_a_slip_of_the_pen_is_told(home: Owner) -> None:
+    told = own(home).told
+    slips = (
+        told[:-1],
+        told[:20] + ("A" if told[20] != "A" else "B") + told[21:],
+        told.removeprefix("parlance-"),
+        "",
+        "é",
+    )
+    for slip in slips:
+        with pytest.raises(InvalidRequest, match="copy it whole"):
+            Recipient.of(slip)
+    assert Recipient.of(f" {told}\n").told == told

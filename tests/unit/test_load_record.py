@@ -117,3 +117,20 @@ async def test_what_was_forgotten_is_not_recorded(log: Log) -> None:
     log.keys.destroy("ben")
     found = await log.record()
     assert [t.text for t in found.turns] == ["what time is it"] and found.unreadable == 1
+
+
+async def test_what_was_asked_can_be_searched_among_ones_own_turns(log: Log) -> None:
+    for text in ("put Milk on my list", "what is on my lists", "where is the Straße", "milk it"):
+        await log.typed(text)
+        log.now_us += SECOND
+    await log.typed("put milk on ben's list", user_id="ben")
+    await log.spoken("add milk to my list", ms=500)
+
+    async def found(query: str) -> list[str]:
+        return [t.text for t in (await log.record(query=query, user="anna")).turns]
+
+    assert await found("milk list") == ["put Milk on my list", "add milk to my list"]
+    assert await found("LIST, my") == ["put Milk on my list", "what is on my lists", "add milk to my list"]
+    assert await found("strasse") == ["where is the Straße"]
+    with pytest.raises(InvalidRequest, match="and says 'ist'"):
+        await found("ist")

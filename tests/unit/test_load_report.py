@@ -23,7 +23,12 @@ def _told(slower: float = 0.0, turns: int = 400) -> dict[str, Any]:
     plan = {"run": f"run-{slower:g}", "turns": turns, "sessions": 1, "speed": 1.0, "sound": False, "processes": 1}
     plan["file"] = {"name": "<a>.replay", "sha256": "s", "origin": "record"}
     machine: list[Any] = [{"at_s": float(n), "busy": 0.25, "load": 1.0} for n in range(4)]
-    return Result(plan, rows, machine, took_s=4.0, stretches=1).as_json()
+    lag: list[Any] = [{"at_s": float(n), "records": {"dialogue": n, "intent": 0}} for n in range(4)]
+    stages = {
+        "totals": [{"stage": "llm", "until": "first piece", "provider": "<x>", "count": 9, "p50_ms": 1.0, "p95_ms": 2}],
+        "over_time": {"llm": [[0.0, 1.0, 2.0], [1.0, 3.0, 9.0]], "intent": [[0.0, 1.0, 1.5]]},
+    }
+    return Result(plan, rows, machine, took_s=4.0, stretches=1, lag=lag, stages=stages).as_json()
 
 
 class _Page(HTMLParser):
@@ -53,10 +58,14 @@ def test_the_report_is_one_file_that_asks_nobody_for_anything() -> None:
 def test_the_report_shows_every_chart_and_escapes_what_others_wrote() -> None:
     page = _Page(load_report.html(_told()))
     titles = [t for t in page.text if t.endswith(")")]
-    for wanted in ("over time (ms)", "by percentile (ms)", "Throughput", "not answered", "The machine"):
+    for wanted in (
+        *("over time (ms)", "by percentile (ms)", "Throughput", "not answered", "The machine"),
+        *("Stages over time", "due and have not ended", "behind what was intended", "have still to do"),
+    ):
         assert any(wanted in title for title in titles), wanted
+    assert "<x>" in page.text and {"dialogue", "llm", "intent"} <= set(page.text)
     assert "<b>no model</b>" in page.text and "b" not in {tag for tag, _ in page.tags}
-    assert sum(tag == "svg" for tag, _ in page.tags) == 5
+    assert sum(tag == "svg" for tag, _ in page.tags) == 9
 
 
 def test_a_run_without_a_single_end_has_a_report_too() -> None:
@@ -64,6 +73,7 @@ def test_a_run_without_a_single_end_has_a_report_too() -> None:
     rows = [Row(0, 0.0, 0.0, None, None, None, None, "error", "gone")]
     empty = Result(told["plan"], rows, took_s=1.0).as_json()
     assert "1 error" in load_report.html(empty)
+    assert load_report.html(empty).count("<svg") < 9, "nothing is drawn of which nothing is known"
     assert "none has ended" in load_report.html(Result(told["plan"]).as_json())
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from parlance import load_file
 from parlance.errors import InvalidRequest
+from parlance.load_languages import LANGUAGES
 from parlance.load_questions import WAYS, WEIGHTS
 from parlance.load_synth import Wanted, synth
 
@@ -44,6 +45,37 @@ def test_questions_come_at_the_rate_that_was_wished_for_and_at_random() -> None:
     # Of exponential gaps 1 - 1/e are shorter than the mean, and their deviation is as large as it.
     assert sum(g < mean for g in gaps) / len(gaps) == pytest.approx(0.632, abs=0.03)
     assert (sum((g - mean) ** 2 for g in gaps) / len(gaps)) ** 0.5 == pytest.approx(mean, rel=0.1)
+
+
+def test_arrivals_can_be_even_or_come_in_bursts_at_the_same_rate() -> None:
+    def gaps(arrivals: str) -> list[int]:
+        times = [t.at_us for t in synth(replace(PLAIN, rate=20.0, arrivals=arrivals, turns=20_000))]
+        return [b - a for a, b in pairwise(times)]
+
+    assert set(gaps("even")) <= {49_999, 50_000, 50_001}
+    bursts = gaps("bursts")
+    assert sum(bursts) / len(bursts) == pytest.approx(50_000, rel=0.1)
+    assert sum(g < 5_000 for g in bursts) / len(bursts) == pytest.approx(0.95, abs=0.02)
+
+
+def test_some_open_questions_are_asked_at_length() -> None:
+    sizes = [len(t.text.split()) for t in synth(replace(PLAIN, long=0.5))]
+    chats = WEIGHTS["chat"] / sum(WEIGHTS.values())
+    assert sum(size >= 35 for size in sizes) / len(sizes) == pytest.approx(0.5 * chats, abs=0.02)
+    assert max(sizes) <= 100
+
+
+def test_a_talker_has_one_language_and_talkers_have_theirs_in_their_shares() -> None:
+    turns = synth(replace(PLAIN, languages="en:0.5,de:0.5", talkers=400))
+    known = {text for ways in LANGUAGES["de"].values() for text in ways}
+    german: dict[str, set[bool]] = {}
+    for turn in turns:
+        german.setdefault(turn.session, set()).add(turn.text in known)
+    assert all(len(found) == 1 for found in german.values())
+    assert sum(True in found for found in german.values()) / len(german) == pytest.approx(0.5, abs=0.1)
+    assert {t.text for t in synth(replace(PLAIN, languages="fr"))} <= {
+        text for ways in LANGUAGES["fr"].values() for text in ways
+    }
 
 
 def test_a_day_has_its_quiet_night_and_its_busy_evening() -> None:
@@ -88,6 +120,11 @@ def test_so_many_turns_are_interrupted_as_was_wished_for() -> None:
         ({"talkers": 2000}, "1 to 900 talkers"),
         ({"shape": "week"}, "flat or day"),
         ({"interruptions": 1.5}, "share of interruptions"),
+        ({"arrivals": "never"}, "arrivals are poisson, even, bursts"),
+        ({"long": -0.1}, "share of long questions"),
+        ({"languages": "en,tlh"}, "languages are en, de, es, fr"),
+        ({"languages": "en:much"}, "languages are en, de, es, fr"),
+        ({"languages": "en:0"}, "languages are en, de, es, fr"),
     ],
 )
 def test_a_wish_that_makes_no_sense_is_told(wrong: dict[str, float], told: str) -> None:

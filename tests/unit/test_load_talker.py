@@ -11,6 +11,7 @@ import pytest
 from parlance import ids, load_talker
 from parlance.errors import Unavailable
 from parlance.load_job import Job, Planned, Row
+from parlance.load_objective import Objective
 from parlance.load_talker import NoRuns, Talker
 from parlance.v1.gateway_service_pb2 import (
     Accepted,
@@ -23,7 +24,7 @@ from parlance.v1.gateway_service_pb2 import (
     Silence,
     Spoken,
 )
-from parlance.v1.reply_pb2 import Outcome
+from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.turn_pb2 import Error, ErrorCode
 
 SESSION = ids.derived("run-1", "anna")
@@ -59,6 +60,12 @@ class Gateway:
         if text.text == "asks too much":
             error = Error(code=ErrorCode.ERROR_CODE_INVALID_REQUEST, message="a question has 1 to 4000 characters")
             yield ConverseResponse(problem=Problem(error=error))
+            return
+        if text.text == "too much to do":
+            ended = Ended(turn_id=turn_id, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED, say="No.")
+            yield ConverseResponse(ended=ended)
+            yield ConverseResponse(clause=Clause(turn_id=turn_id, text="No."))
+            yield ConverseResponse(spoken=Spoken(turn_id=turn_id))
             return
         yield ConverseResponse(accepted=Accepted(turn_id=turn_id))
         if text.text == "is interrupted":
@@ -133,6 +140,14 @@ async def test_every_end_is_told_as_what_it_is() -> None:
         ("answered", ""),
     ]
     assert gateway.conversations == 2, "after a conversation that broke a new one goes on"
+
+
+async def test_a_turn_that_is_refused_at_the_door_has_ended_and_had_no_first_word() -> None:
+    refused, after = await _run(Gateway(), (0.0, "too much to do", 0), (0.1, "one", 0))
+    assert (refused.outcome, refused.error) == ("refused", "refused at the door: too much to do")
+    assert refused.accepted is None and refused.first is None and (refused.ended or 1e9) < 100.0
+    assert after.outcome == "answered"
+    assert Objective.of("p50 first word <= 800 ms").missed([refused, after]) == 1
 
 
 async def test_a_turn_that_is_to_be_interrupted_is_and_the_next_one_follows() -> None:

@@ -1,7 +1,9 @@
 """What the speech service makes of a stream of audio, with a recogniser that follows a script."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from parlance.rpc_direct import DirectCarrier
 from parlance.v1.gateway_service_pb2 import AudioEnd
 from parlance.v1.speech_service_pb2 import HearRequest, HearStart
 from parlance.v1.turn_pb2 import Header, Label
-from services.speech.providers.scripted import Line
+from services.speech.providers.scripted import Line, Scripted
 from tests.unit.speech_device import (
     AUTOMATIC,
     UNTIL_END,
@@ -71,6 +73,27 @@ async def test_any_size_of_chunks_gives_the_same(log: Log, chunk: int) -> None:
     # What is voiced, with 608 ms on either side.
     assert len(pcm) == pytest.approx(1.516 * 16000, abs=1024)
     assert (pcm == 8000).sum() == 4800
+
+
+async def test_what_gateway_refused_is_neither_recognised_nor_told(log: Log) -> None:
+    heard: list[str] = []
+
+    class Counting(Scripted):
+        async def transcribe(self, pcm: Any) -> AsyncGenerator[Any, None]:
+            heard.append("recognised")
+            async for part in super().transcribe(pcm):
+                yield part
+
+    lines = (Line("the second"),)
+    service = serving(log, Counting(client=lines), LoudnessVoice)
+    device = Device(service, log, header=lambda n: Header() if n == 1 else turn(n))
+    listening = asyncio.ensure_future(device.say(voice(1)).listen())
+    while not device.turns:
+        await asyncio.sleep(0.01)
+    device.say(silence(1.5), voice(1), silence(1.5))
+    await listening
+    assert [event.final.text for event in log] == ["the second"] and heard == ["recognised"]
+    assert device.kinds() == ["started", "ended", "started", "ended", "final"]
 
 
 async def test_automatic_listening_hears_many_utterances_in_one_stream(log: Log) -> None:

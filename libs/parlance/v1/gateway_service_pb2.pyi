@@ -475,6 +475,8 @@ Global___Silence: _TypeAlias = Silence  # noqa: Y015
 
 @_typing.final
 class Ended(_message.Message):
+    """A turn that is refused at the door (REASON_OVERLOADED) ends without having been accepted."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_ID_FIELD_NUMBER: _builtins.int
@@ -825,16 +827,20 @@ class ListRoutesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTES_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    rehearsal: _builtins.bool
+    """Load may be put straight on the bus of this stack: nobody lives with it."""
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[_control_pb2.RouteSet]: ...
     def __init__(
         self,
         *,
         routes: _abc.Iterable[_control_pb2.RouteSet] | None = ...,
+        rehearsal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rehearsal", b"rehearsal", "routes", b"routes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -943,19 +949,23 @@ class GetStatsRequest(_message.Message):
 
     DAYS_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    SLICE_US_FIELD_NUMBER: _builtins.int
     days: _builtins.int
     """So many days, today included; 0: 30."""
     run: _builtins.str
     """Empty: what really happened. Otherwise a replay, rehearsal or load run."""
+    slice_us: _builtins.int
+    """How latencies were over time, in slices of so long; 0: not asked for."""
     def __init__(
         self,
         *,
         days: _builtins.int = ...,
         run: _builtins.str = ...,
+        slice_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "run", b"run", "slice_us", b"slice_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1030,6 +1040,41 @@ class StageLatency(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StageLatency: _TypeAlias = StageLatency  # noqa: Y015
+
+@_typing.final
+class StageSlice(_message.Message):
+    """A stage's latencies of what began within one slice of time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    P95_US_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    at_us: _builtins.int
+    """Where the slice begins."""
+    count: _builtins.int
+    p50_us: _builtins.int
+    """By the nearest rank."""
+    p95_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        at_us: _builtins.int = ...,
+        count: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        p95_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "count", b"count", "p50_us", b"p50_us", "p95_us", b"p95_us", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageSlice: _TypeAlias = StageSlice  # noqa: Y015
 
 @_typing.final
 class UsageTotal(_message.Message):
@@ -1151,6 +1196,7 @@ class GetStatsResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     EGRESS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
     since: _builtins.str
     """The first day that is counted."""
     run: _builtins.str
@@ -1168,6 +1214,10 @@ class GetStatsResponse(_message.Message):
     def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveRate]:
         """Where the ledger runs as a Faust app; a turn whose end was written twice counts twice."""
 
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageSlice]:
+        """By stage and time, where slices were asked for."""
+
     def __init__(
         self,
         *,
@@ -1178,10 +1228,11 @@ class GetStatsResponse(_message.Message):
         usage: _abc.Iterable[Global___UsageTotal] | None = ...,
         egress: _abc.Iterable[Global___EgressTotal] | None = ...,
         rates: _abc.Iterable[Global___LiveRate] | None = ...,
+        slices: _abc.Iterable[Global___StageSlice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "rates", b"rates", "run", b"run", "since", b"since", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "latencies", b"latencies", "rates", b"rates", "run", b"run", "since", b"since", "slices", b"slices", "turns", b"turns", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,7 +38,9 @@ class ReplayHead(_message.Message):
     origin: _builtins.str
     """How it came to be: "synth --turns 200 --seed 7", "record"."""
     key_id: _builtins.str
-    """The key of the home that can read the body (AES-256-GCM); empty: readable for everybody."""
+    """The key of the home that can read the body: AES-256-GCM with its user's key, or, where it begins with "x25519:",
+    HPKE with the public key whose SHA-256 begins so. Empty: readable for everybody.
+    """
     def __init__(
         self,
         *,

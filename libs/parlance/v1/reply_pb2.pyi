@@ -62,6 +62,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_ERROR: _Reason.ValueType  # 9
     """A stage or a service failed; error says how."""
     REASON_POLICY: _Reason.ValueType  # 10
+    REASON_OVERLOADED: _Reason.ValueType  # 11
+    """Refused at the door: it never was accepted, so it has no terminal event."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -80,6 +82,8 @@ REASON_ANSWER_LOST: Reason.ValueType  # 8
 REASON_ERROR: Reason.ValueType  # 9
 """A stage or a service failed; error says how."""
 REASON_POLICY: Reason.ValueType  # 10
+REASON_OVERLOADED: Reason.ValueType  # 11
+"""Refused at the door: it never was accepted, so it has no terminal event."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Settlement:

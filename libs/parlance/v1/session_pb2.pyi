@@ -55,6 +55,7 @@ class SessionEvent(_message.Message):
     ATTACHED_FIELD_NUMBER: _builtins.int
     DETACHED_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _turn_pb2.Header: ...
@@ -73,6 +74,8 @@ class SessionEvent(_message.Message):
     @_builtins.property
     def started(self) -> Global___GatewayStarted: ...
     @_builtins.property
+    def refused(self) -> Global___TurnsRefused: ...
+    @_builtins.property
     def sealed(self) -> _turn_pb2.Sealed: ...
     def __init__(
         self,
@@ -85,13 +88,14 @@ class SessionEvent(_message.Message):
         attached: Global___DeviceAttached | None = ...,
         detached: Global___DeviceDetached | None = ...,
         started: Global___GatewayStarted | None = ...,
+        refused: Global___TurnsRefused | None = ...,
         sealed: _turn_pb2.Sealed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "refused", b"refused", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "refused", b"refused", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "interrupted", "heard", "confirmed", "attached", "detached", "started"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "interrupted", "heard", "confirmed", "attached", "detached", "started", "refused"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -228,3 +232,30 @@ class GatewayStarted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GatewayStarted: _TypeAlias = GatewayStarted  # noqa: Y015
+
+@_typing.final
+class TurnsRefused(_message.Message):
+    """So many turns were refused at the door since the last one, because those before them waited too long already. They
+    were never accepted. It belongs to no turn; one a second at most tells it, for refusing must cost next to nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURNS_FIELD_NUMBER: _builtins.int
+    WAIT_US_FIELD_NUMBER: _builtins.int
+    turns: _builtins.int
+    wait_us: _builtins.int
+    """How long a turn would have waited for its first word."""
+    def __init__(
+        self,
+        *,
+        turns: _builtins.int = ...,
+        wait_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turns", b"turns", "wait_us", b"wait_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnsRefused: _TypeAlias = TurnsRefused  # noqa: Y015

@@ -52,7 +52,9 @@ class HearRequest(_message.Message):
     def start(self) -> Global___HearStart: ...
     @_builtins.property
     def turn(self) -> _turn_pb2.Header:
-        """The header of the turn that gateway accepted at SpeechStarted."""
+        """The header of the turn that gateway accepted at SpeechStarted. Without a turn_id: it refused it, so nothing of it
+        is recognised or told.
+        """
 
     @_builtins.property
     def end(self) -> _gateway_service_pb2.AudioEnd:

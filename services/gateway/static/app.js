@@ -46,8 +46,14 @@ const takes = {
     conversation.clause(clause);
   },
   ended(/** @type {any} */ ended) {
+    const refused = ended.reason === "REASON_OVERLOADED"; // at the door: it was never accepted, and no log knows it
+    const mine = refused ? typed.shift() : undefined;
+    if (mine) {
+      const accepted = { turnId: ended.turnId, modality: "MODALITY_TYPED", acceptedAtUs: 0 };
+      conversation.accepted(accepted, mine.text, mine.at);
+    }
     conversation.ended(ended);
-    look(ended.turnId);
+    if (!refused) look(ended.turnId);
   },
   problem(/** @type {any} */ { error, asked }) {
     if (!asked) notice(error.message);

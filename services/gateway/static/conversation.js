@@ -16,6 +16,7 @@ const REASONS = {
   REASON_NOBODY_THERE: "Nobody was there to hear it.",
   REASON_ANSWER_LOST: "The rest of the answer was lost.",
   REASON_POLICY: "Not allowed here.",
+  REASON_OVERLOADED: "Refused: too much to do.",
 };
 
 /** @returns {HTMLElement} */
