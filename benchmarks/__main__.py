@@ -12,16 +12,8 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = (
-    "overhead",
-    "latency",
-    "bargein",
-    "footprint",
-    "soak",
-    "journal_hops",
-    "turn_cost",
-    "ledger",
-    "overload",
-    "replay_send",
+    *("overhead", "latency", "bargein", "footprint", "soak", "journal_hops"),
+    *("turn_cost", "ledger", "overload", "replay_send"),
 )
 
 
