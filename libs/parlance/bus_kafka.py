@@ -53,7 +53,7 @@ class KafkaBus:
         """Raises Unavailable where no broker answers or a declared topic is missing or has other partitions."""
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(self._address)
-        self._sender = Sender(self._address, self._require)
+        self._sender = Sender(self._address, self._require, self._checked)
         await self._sender.start()
         try:
             await self._check(self._topics.values())

@@ -105,6 +105,17 @@ async def closed(client: Any) -> None:
             raise
 
 
+async def abandoned(client: Any) -> None:
+    """Ends a producer without its records: its own stop would wait for them, for ever where the broker is away."""
+    client._closed = True
+    try:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await client._sender.close()
+    finally:
+        await client.client.close()
+
+
 @contextlib.asynccontextmanager
 async def explained(address: Address) -> AsyncGenerator[None, None]:
     """Makes the client's errors ours. Raises Unavailable."""

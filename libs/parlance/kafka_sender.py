@@ -6,9 +6,8 @@ id.
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from functools import partial
 from typing import Any
 
@@ -24,36 +23,39 @@ from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import (
     HELD_BYTES,
     HELD_EVENTS,
-    LEAVE_S,
     PUBLISH_S,
     RETRY_S,
     Address,
 )
-from parlance.kafka_client import closed, producer, started
+from parlance.kafka_client import abandoned, closed, producer, started
 from parlance.kafka_entry import Entry, size_of
+from parlance.kafka_kept import Kept
 
 # The record itself is refused: another attempt would end in the same way.
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
 
 class Sender:
-    """`run` is a task of the bus. `check(topic)` returns once the topic may be written to."""
+    """`run` is a task of the bus. `check(topic)` returns once the topic may be written to; `known`: of which it has said
+    so."""
 
-    def __init__(self, address: Address, check: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        check: Callable[[str], Awaitable[None]],
+        known: Container[str] = (),
+    ) -> None:
         self.failed = ""
         self.client: Any = None
         self._address = address
-        self._check = check
+        self._check, self._known = check, known
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Entry] = deque()
-        self._kept: deque[Entry] = deque()
-        self._count = 0
-        self._events = 0
-        self._bytes = 0
+        self._kept = Kept()
         self._woken = asyncio.Event()
-        self._progress = asyncio.Event()
         self._broken = False
-        self._flushes: list[tuple[int, asyncio.Future[None]]] = []
+        # `run` has an entry in hand, which is not in the queue.
+        self._doing = False
 
     async def start(self) -> None:
         """Raises Unavailable where no broker answers."""
@@ -62,39 +64,49 @@ class Sender:
     @property
     def waiting(self) -> int:
         """Events that are not acknowledged."""
-        return self._events
-
-    def oldest_s(self) -> float:
-        """How long the oldest of them has waited, seconds."""
-        return self._loop.time() - self._kept[0].at if self._kept else 0.0
+        return self._kept.events
 
     def put(self, out: Out, future: "asyncio.Future[Record] | None" = None, *, patient: bool = False) -> None:
         """Raises InvalidRequest for an event over the limit, Unavailable where too much waits already."""
         size = size_of(out)
-        if self._events >= HELD_EVENTS or self._bytes + size > HELD_BYTES:
-            raise Unavailable(
-                self.failed or f"{self._events} events wait for Kafka at {self._address}: it takes them too slowly"
-            )
-        self._events += 1
-        self._bytes += size
-        self._add(Entry(self._count, self._loop.time(), size, out, future=future, patient=patient))
+        kept = self._kept
+        if kept.events >= HELD_EVENTS or kept.bytes + size > HELD_BYTES:
+            told = f"{kept.events} events wait for Kafka at {self._address}: it takes them too slowly"
+            raise Unavailable(self.failed or told)
+        entry = Entry(kept.count, self._loop.time(), size, out, future=future, patient=patient)
+        if self._hand_over(entry, out):
+            kept.add(entry)
+        else:
+            self._add(entry)
+
+    def _hand_over(self, entry: Entry, out: Out) -> bool:
+        """To the client at once, where nothing is in line before it: `run` would be woken only after all that the loop
+        has at hand, and with a turn in full swing that is much."""
+        if self._queue or self._doing or self._broken or self.client is None or out.topic not in self._known:
+            return False
+        sending = self._send(out)
+        try:
+            sending.send(None)
+        except StopIteration as sent:
+            sent.value.add_done_callback(partial(self._sent, entry, self.client))
+            return True
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        sending.close()  # it wants to wait, for room in a batch: nothing of it is in there yet
+        return False
 
     def gate(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does `work` after all that was appended before is acknowledged, and before anything later is sent."""
-        self._add(Entry(self._count, self._loop.time(), gate=work))
+        self._add(Entry(self._kept.count, self._loop.time(), gate=work))
 
     def _add(self, entry: Entry) -> None:
-        self._count += 1
         self._queue.append(entry)
-        self._kept.append(entry)
+        self._kept.add(entry)
         self._woken.set()
 
     async def flush(self) -> None:
         """Returns when all that was appended so far is acknowledged."""
-        if self._kept:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._flushes.append((self._count, waiter))
-            await waiter
+        await self._kept.flush()
 
     async def run(self) -> None:
         while True:
@@ -105,7 +117,10 @@ class Sender:
                     await self._renew()
                     continue
                 entry = self._queue.popleft()
-                if entry.done or await self._do(entry):
+                self._doing = True
+                done = entry.done or await self._do(entry)
+                self._doing = False
+                if done:
                     continue
                 self._queue.appendleft(entry)
                 if not self._broken:
@@ -119,7 +134,7 @@ class Sender:
             if entry.out is None:
                 assert entry.gate is not None
                 await entry.gate()
-                self._end(entry)
+                self._kept.end(entry)
                 return True
             await self._check(entry.out.topic)
             sent = await self._send(entry.out)
@@ -132,11 +147,12 @@ class Sender:
 
     async def _all_before(self, entry: Entry) -> bool:
         """Waits until all that was sent before is acknowledged; False where it has to be sent again first."""
-        while self._kept[0] is not entry:
+        kept = self._kept
+        while kept.entries[0] is not entry:
             if self._broken:
                 return False
-            self._progress.clear()
-            await self._progress.wait()
+            kept.progress.clear()
+            await kept.progress.wait()
         return True
 
     async def _send(self, out: Out) -> "asyncio.Future[Any]":
@@ -157,7 +173,7 @@ class Sender:
                 entry.future.set_result(
                     Record(out.topic, out.partition, found.offset, at_us, out.key, out.value, out.headers)
                 )
-            self._end(entry)
+            self._kept.end(entry)
         elif client is not self.client:
             return  # it is sent again already
         elif isinstance(exc, _REFUSED) and entry.suspect:
@@ -174,28 +190,14 @@ class Sender:
         else:
             self.failed = error.message
             self._loop.call_exception_handler({"message": "an append failed", "exception": error})
-        self._end(entry)
+        self._kept.end(entry)
         self._break()
 
     def _break(self) -> None:
         """What the client gave up leaves a gap in its numbers: it is of no more use."""
         self._broken = True
         self._woken.set()
-        self._progress.set()
-
-    def _end(self, entry: Entry) -> None:
-        entry.done = True
-        if entry.out is not None:
-            self._events -= 1
-            self._bytes -= entry.size
-        while self._kept and self._kept[0].done:
-            self._kept.popleft()
-        self._progress.set()
-        first = self._kept[0].number if self._kept else self._count
-        for below, waiter in self._flushes:
-            if below <= first and not waiter.done():
-                waiter.set_result(None)
-        self._flushes = [(below, waiter) for below, waiter in self._flushes if not waiter.done()]
+        self._kept.progress.set()
 
     async def _renew(self) -> None:
         """A new client, and from the first record without an acknowledgement on all of it again."""
@@ -206,42 +208,27 @@ class Sender:
             await asyncio.sleep(RETRY_S)
             return
         self._broken = False
-        self._queue = deque(entry for entry in self._kept if not entry.done)
+        self._queue = deque(entry for entry in self._kept.entries if not entry.done)
 
     def expire(self) -> None:
         """Tells those who wait for an acknowledgement that none has come. What has not left yet never does."""
         now = self._loop.time()
-        for entry in list(self._kept):
+        for entry in list(self._kept.entries):
             late = entry.future is not None and not entry.patient and now - entry.at >= PUBLISH_S
             if not late or entry.future is None or entry.future.done():
                 continue
             entry.future.set_exception(Unavailable(self._address.silent(now - entry.at, 0)))
             if entry in self._queue:
                 self._queue.remove(entry)
-                self._end(entry)
+                self._kept.end(entry)
 
     async def stop(self) -> None:
         """`run` has ended. Closes the client; what is not acknowledged is given up."""
-        for entry in self._kept:
-            if entry.future is not None and not entry.future.done():
-                entry.future.set_exception(Unavailable(self.failed or f"Kafka at {self._address} was left"))
-        for _, waiter in self._flushes:
-            if not waiter.done():
-                waiter.set_exception(Unavailable(f"Kafka at {self._address} was left"))
+        left = f"Kafka at {self._address} was left"
+        self._kept.leave(self.failed or left, left)
         await self._drop()
 
     async def _drop(self) -> None:
-        """The client's own stop waits for what it holds, for ever where the broker is away."""
         client, self.client = self.client, None
-        if client is None:
-            return
-        if self._events:
-            client._closed = True
-            try:
-                with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    async with asyncio.timeout(LEAVE_S):
-                        await client._sender.close()
-            finally:
-                await client.client.close()
-        else:
-            await closed(client)
+        if client is not None:
+            await (abandoned(client) if self._kept.events else closed(client))
