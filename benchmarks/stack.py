@@ -12,10 +12,12 @@ from typing import Any
 from benchmarks import instant
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
-from parlance.events import EVENT_CLASSES, TopicInfo, dead_topic, topic_of
+from parlance.events import TopicInfo
+from parlance.ground import Ground
 from parlance.handler_stage import stateless
 from parlance.history import History
 from parlance.privacy import Keys, Sealing
+from parlance.process import declared
 from parlance.routes import DEFAULTS, Routes
 from parlance.rpc_direct import DirectCarrier
 from parlance.stage import Stage
@@ -25,7 +27,6 @@ from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.intent_pb2 import IntentEvent
 from services.actions.service import ActionsService
 from services.actions.ticker import Ticker
-from services.building import Base
 from services.context.service import ContextService
 from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
 from services.dialogue.dialogue import Dialogue
@@ -35,8 +36,8 @@ from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
 from services.intent import handler as intent
 from services.intent.provider import open_route
+from services.intent.wiring import TOPICS as INTENT_TOPICS
 from services.llm.service import LlmService
-from services.platform import INTENT_TOPICS, STAGES
 from services.tts.service import TtsService
 
 # Six chunks of a language model, three clauses, nine pieces of sound.
@@ -80,11 +81,11 @@ async def built(
     instant.register()
     bus = JournalBus(home / "journal.db")
     kept: Store = store(bus)
-    bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES), *setup.topics])
+    bus.declare([*declared(), *setup.topics])
     await bus.start()
     sealing = sealing or Sealing(Keys(home / "keys.json"))
     routes = Routes(bus, {**DEFAULTS, **_routes(home, setup)})
-    base = Base(_config(home), bus, kept, sealing, routes)
+    base = Ground(_config(home), bus, kept, sealing, routes)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.stop)
         await routes.start()
@@ -92,7 +93,7 @@ async def built(
         yield await _pieces(base, setup, stack)
 
 
-async def _pieces(base: Base, setup: Setup, stack: AsyncExitStack) -> Pieces:
+async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
     bus, store, sealing, routes = base.bus, base.store, base.sealing, base.routes
     services: dict[str, object] = {}
     carrier = DirectCarrier(services)

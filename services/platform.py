@@ -12,24 +12,21 @@ import uvloop
 from parlance.bus_choice import for_services
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
-from parlance.errors import ParlanceError, Unavailable
-from parlance.events import EVENT_CLASSES, dead_topic, topic_of
-from parlance.history import History
+from parlance.errors import Unavailable
+from parlance.ground import Ground
 from parlance.log import logger
 from parlance.privacy import Keys, Sealing
+from parlance.process import declared, first_error
+from parlance.replays import Replays
 from parlance.routes import Routes
 from parlance.rpc_server import GrpcServer
 from parlance.store_sqlite import SqliteStore
-from services.building import Base, Built, build
+from services.building import Built, build
 from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
-from services.gateway.parts import Parts as GatewayParts
-from services.gateway.service import GatewayService
-from services.gateway.web import Web
+from services.gateway import wiring as gateway_wiring
+from services.intent.wiring import TOPICS as INTENT_TOPICS
 from services.ledger.service import LedgerService
-from services.replays import Replays
 
-STAGES = ("intent", "dialogue")
-INTENT_TOPICS = ("session.v1", "speech.v1")
 _DRAIN_S = 4.0
 
 
@@ -39,16 +36,8 @@ def run(config: Config) -> int:
     try:
         uvloop.run(_until_stopped(config))
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first_error(group) from group
     return 0
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that says what to do; all of them where there is none."""
-    found: BaseException | None = group.subgroup(ParlanceError)
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found or group
 
 
 async def _until_stopped(config: Config) -> None:
@@ -56,9 +45,9 @@ async def _until_stopped(config: Config) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(_base(config))
-        built = await build(base, stack)
-        await stack.enter_async_context(_running(base, built))
+        ground, ledger = await stack.enter_async_context(_ground(config))
+        built = await build(ground, ledger, stack)
+        await stack.enter_async_context(_running(ground, ledger, built))
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         print(
@@ -73,14 +62,14 @@ async def _until_stopped(config: Config) -> None:
 
 
 @asynccontextmanager
-async def _base(config: Config) -> AsyncGenerator[Base, None]:
+async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService], None]:
     try:
         config.home.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
     bus, rows = for_services(config)
     store = SqliteStore(rows)
-    bus.declare([*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
+    bus.declare(declared())
     ledger = LedgerService(bus, config.ledger, config.time_zone)
     if isinstance(bus, JournalBus):
         bus.may_trim = ledger.may_trim
@@ -88,30 +77,20 @@ async def _base(config: Config) -> AsyncGenerator[Base, None]:
     try:
         routes = Routes(bus)
         await routes.start()
-        yield Base(config, bus, store, Sealing(Keys(config.keys)), routes, ledger)
+        yield Ground(config, bus, store, Sealing(Keys(config.keys)), routes), ledger
         await routes.stop()
     finally:
         await bus.stop()
 
 
 @asynccontextmanager
-async def _running(base: Base, built: Built) -> AsyncGenerator[None, None]:
+async def _running(ground: Ground, ledger: LedgerService, built: Built) -> AsyncGenerator[None, None]:
     """The stages first, for they hand the backlog over; then the doors."""
-    config = base.config
-    parts = GatewayParts(
-        bus=base.bus,
-        sealing=base.sealing,
-        carrier=built.carrier,
-        routes=base.routes,
-        history=History(base.bus, base.sealing),
-        user_id=config.user_id,
-        time_zone=config.time_zone,
-    )
-    gateway = GatewayService(parts)
-    web, server = Web(gateway, config.http_port), GrpcServer({"Gateway": gateway}, config.address)
+    gateway, web = gateway_wiring.start(ground, built.carrier)
+    server = GrpcServer({"Gateway": gateway}, ground.config.address)
     stages = {"intent": built.intent, "dialogue": built.dialogue.stage}
     async with asyncio.TaskGroup() as group:
-        Replays(base.bus, stages, group).watch(base.routes)
+        Replays(ground.bus, stages, group).watch(ground.routes)
         ready = [asyncio.Event() for _ in range(4)]
         work = [
             built.intent.run(INTENT_TOPICS, ready[0]),
@@ -119,7 +98,7 @@ async def _running(base: Base, built: Built) -> AsyncGenerator[None, None]:
             gateway.run(ready[2]),
             web.run(ready[3]),
             built.ticker.run(),
-            *([base.ledger.run()] if base.ledger is not None else []),
+            ledger.run(),
         ]
         tasks = [group.create_task(w) for w in work]
         await asyncio.gather(*(r.wait() for r in ready))

@@ -7,6 +7,8 @@ from parlance.bus import Bus
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import InvalidRequest
+from parlance.store import Store
+from parlance.store_sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -22,6 +24,19 @@ def for_services(config: Config) -> tuple[Bus, JournalBus]:
 
     outbox = OutboxBus(config.rows, _named(KafkaBus, config.bus))
     return outbox, outbox.rows
+
+
+def for_one(name: str, config: Config, *, with_rows: bool) -> tuple[Bus, Store | None]:
+    """The bus of a service in a process of its own, and the store of its rows, if it keeps any; not started. Raises
+    InvalidRequest where PARLANCE_BUS is no address."""
+    from parlance.bus_kafka import KafkaBus
+    from parlance.bus_outbox import OutboxBus
+
+    kafka = _named(KafkaBus, config.bus)
+    if not with_rows:
+        return kafka, None
+    outbox = OutboxBus(config.home / f"rows-{name}.db", kafka)
+    return outbox, SqliteStore(outbox.rows)
 
 
 def for_looking(config: Config) -> Bus:

@@ -1,8 +1,10 @@
 """Settings, read once from the environment. Everything else gets them as arguments."""
 
 import os
+import re
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -11,6 +13,21 @@ from parlance import clock
 from parlance.errors import InvalidRequest
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+
+# Where each service listens when it runs in a process of its own and nothing else is set.
+PORTS: Mapping[str, int] = {
+    "gateway": 50051,
+    "speech": 50052,
+    "context": 50053,
+    "llm": 50054,
+    "actions": 50055,
+    "tts": 50056,
+    "dialogue": 50057,
+    "intent": 50058,
+    "ledger": 50059,
+}
+_HOST_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
+_SLOTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,15 @@ class Config:
     time_zone: str
     # "info", "debug", ...
     log_level: str
+    # Of a service in a process of its own: HOST:PORT that it listens on; "" is its port of PORTS on 127.0.0.1.
+    listen: str = ""
+    # Where the others are: "Llm" -> "HOST:PORT,HOST:PORT" of its replicas.
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    # The folder of ca.crt, NAME.crt and NAME.key: mutual TLS between services; None: none.
+    tls: Path | None = None
+    # The partition of reply.v1 that this gateway reads.
+    gateway_slot: int = 0
+    http_host: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
@@ -52,14 +78,20 @@ def load() -> Config:
     """Raises InvalidRequest where a setting makes no sense."""
     env = os.environ
     home = env.get("PARLANCE_HOME") or platformdirs.user_data_dir("parlance")
+    http = _address(env.get("PARLANCE_HTTP_LISTEN"), "PARLANCE_HTTP_LISTEN")
     return Config(
         home=Path(home).expanduser(),
         bus=env.get("PARLANCE_BUS", ""),
         grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
-        http_port=_port(env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
+        http_port=_port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),
         time_zone=_time_zone(env.get("PARLANCE_TIME_ZONE")),
         log_level=_log_level(env.get("PARLANCE_LOG") or "warning"),
+        listen=_address(env.get("PARLANCE_LISTEN"), "PARLANCE_LISTEN"),
+        addresses=_addresses(env),
+        tls=_folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
+        gateway_slot=_slot(env.get("PARLANCE_GATEWAY_SLOT")),
+        http_host=http.rpartition(":")[0] or "127.0.0.1",
     )
 
 
@@ -79,6 +111,35 @@ def _port(value: str | None, name: str, default: int) -> int:
     if not value.isdigit() or not 0 < int(value) < 65536:
         raise InvalidRequest(f"{name} must be a port number, not '{value}'")
     return int(value)
+
+
+def _address(value: str | None, name: str) -> str:
+    found = _HOST_PORT.fullmatch(value) if value else None
+    if value and (found is None or not 0 < int(found[1]) < 65536):
+        raise InvalidRequest(f"{name} must be HOST:PORT, such as 0.0.0.0:50051, not '{value}'")
+    return value or ""
+
+
+def _addresses(env: Mapping[str, str]) -> dict[str, str]:
+    """Where every service is asked: its replicas, or the place where it listens by itself."""
+    made = {}
+    for service, port in PORTS.items():
+        name = f"PARLANCE_{service.upper()}_ADDRESS"
+        given = [_address(one.strip(), name) for one in env.get(name, "").split(",") if one.strip()]
+        made[service.capitalize()] = ",".join(given) or f"127.0.0.1:{port}"
+    return made
+
+
+def _folder(value: str | None, name: str) -> Path | None:
+    if value and not Path(value).is_dir():
+        raise InvalidRequest(f"{name} must be a folder that exists, not '{value}'")
+    return Path(value) if value else None
+
+
+def _slot(value: str | None) -> int:
+    if value and (not value.isdigit() or int(value) >= _SLOTS):
+        raise InvalidRequest(f"PARLANCE_GATEWAY_SLOT must be a number from 0 to {_SLOTS - 1}, not '{value}'")
+    return int(value or 0)
 
 
 def _time_zone(name: str | None) -> str:

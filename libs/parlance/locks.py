@@ -1,4 +1,4 @@
-"""One process owns a home: an flock on a file in it. The system lets go of it when the process dies, however it dies.
+"""Locks between processes: an flock on a file. The system lets go of it when the process dies, however it dies.
 
 The file is never deleted: who holds a deleted file's lock holds nothing.
 """
@@ -6,6 +6,7 @@ The file is never deleted: who holds a deleted file's lock holds nothing.
 import contextlib
 import fcntl
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 from parlance.errors import Unavailable
@@ -51,3 +52,19 @@ class HomeLock:
             f"another `parlance run`{who} uses the home {self._path.parent}: stop it first, "
             "or start this one with PARLANCE_HOME set to another directory"
         )
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Generator[None, None, None]:
+    """Waits for the exclusive lock on `path`, for what takes milliseconds. Raises Unavailable where the folder cannot
+    be used."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise Unavailable(f"{path.parent} cannot be used ({exc.strerror}): set PARLANCE_HOME") from exc
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import payload, to_bytes, topic_of
+from parlance.locks import locked
 from parlance.randomness import Random
 from parlance.v1 import options_pb2
 
@@ -30,7 +31,7 @@ class KeyDestroyed(ParlanceError):
 
 
 class Keys:
-    """The key file of a home: one master key, one wrapped data key per user."""
+    """The key file of a home, which several processes may share: one master key, one wrapped data key per user."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,17 +44,18 @@ class Keys:
         """(key id, cipher) of a user. Raises KeyDestroyed where there is none and none is to be made."""
         found = self._ciphers.get(user)
         if found is None:
-            with self._lock:
+            with self._lock, locked(self._path.with_suffix(".lock")):
                 found = self._ciphers.get(user) or self._load(user, create)
                 self._ciphers[user] = found
         return found
 
     def destroy(self, user: str) -> None:
         """Everything sealed for this user can never be read again."""
-        self._read()
-        self._data["users"].pop(user, None)
-        self._ciphers.pop(user, None)
-        self._write()
+        with locked(self._path.with_suffix(".lock")):
+            self._read()
+            self._data["users"].pop(user, None)
+            self._ciphers.pop(user, None)
+            self._write()
 
     def _load(self, user: str, create: bool) -> tuple[str, AESGCM]:
         self._read()

@@ -7,6 +7,7 @@ Call id and header travel in metadata, the deadline in grpc-timeout, an error's 
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -15,12 +16,12 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from parlance import errors
-from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable, Unreachable
+from parlance.errors import Internal, ParlanceError, Unavailable, Unreachable
+from parlance.replicas import Replicas
 from parlance.rpc import Call, Credentials, close, descriptor, failure
-from parlance.v1.turn_pb2 import Error
+from parlance.rpc_status import from_status, too_late
 
-HEADER, CALL_ID, ERROR = "parlance-header-bin", "parlance-call-id", "parlance-error-bin"
+HEADER, CALL_ID = "parlance-header-bin", "parlance-call-id"
 BEGUN = "parlance-begun"
 
 OPTIONS: list[tuple[str, Any]] = [
@@ -55,35 +56,15 @@ _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 
-_S = grpc.StatusCode
-STATUS: dict[type[ParlanceError], grpc.StatusCode] = {
-    errors.InvalidRequest: _S.INVALID_ARGUMENT,
-    errors.Unauthenticated: _S.UNAUTHENTICATED,
-    errors.PermissionDenied: _S.PERMISSION_DENIED,
-    errors.RateLimited: _S.RESOURCE_EXHAUSTED,
-    errors.QuotaExhausted: _S.RESOURCE_EXHAUSTED,
-    errors.Unavailable: _S.UNAVAILABLE,
-    errors.DeadlineExceeded: _S.DEADLINE_EXCEEDED,
-    errors.Refused: _S.FAILED_PRECONDITION,
-    errors.Internal: _S.INTERNAL,
-}
-# What grpc.aio makes of a call whose end was noticed in writing to it, before the status was read.
-_WRITE_FAILED = "Internal error from Core"
-_BY_STATUS = {
-    **{status: cls for cls, status in reversed(STATUS.items())},
-    _S.NOT_FOUND: errors.InvalidRequest,
-    _S.OUT_OF_RANGE: errors.InvalidRequest,
-    _S.CANCELLED: errors.Unavailable,  # what a server that stops gives its running calls
-    _S.UNIMPLEMENTED: errors.Unavailable,
-}
-
 
 class GrpcCarrier:
-    """Carries calls to the addresses of `addresses`: "Llm" -> "llm:50051". One connection per address, made at the
-    first call. `credentials` (mutual TLS): what the peers' certificates are checked against and what we show."""
+    """Carries calls to the addresses of `addresses`: "Llm" -> "llm:50054" or "one:50054,two:50054". One connection per
+    address, made at the first call. A session is always asked of the same replica; where nothing answers there, of the
+    next, unless the request is a stream, of which some may be gone. `credentials` (mutual TLS): what the peers'
+    certificates are checked against and what we show."""
 
     def __init__(self, addresses: Mapping[str, str], credentials: Credentials | None = None) -> None:
-        self._addresses = addresses
+        self._replicas = Replicas(addresses)
         self._tls = _channel_credentials(credentials) if credentials else None
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._running: set[_Stream] = set()
@@ -92,10 +73,29 @@ class GrpcCarrier:
     async def ask(
         self, method: str, request: Message | AsyncIterator[Message], call: Call
     ) -> AsyncGenerator[Message, None]:
-        remaining = call.remaining()
-        if remaining <= 0:  # a timeout of 0 would sometimes reach the server
-            raise _too_late(method)
-        stream = self._open(method, request, call, remaining)
+        if call.remaining() <= 0:  # a timeout of 0 would sometimes reach the server
+            raise too_late(method)
+        *firsts, last = self._ranked(method, request, call)
+        for address in firsts:
+            begun = False
+            try:
+                async with aclosing(self._ask_at(address, method, request, call)) as messages:
+                    async for message in messages:
+                        begun = True
+                        yield message
+                return
+            except Unreachable:
+                self._replicas.silent(address)
+                if begun:
+                    raise
+        async with aclosing(self._ask_at(last, method, request, call)) as messages:
+            async for message in messages:
+                yield message
+
+    async def _ask_at(
+        self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call
+    ) -> AsyncGenerator[Message, None]:
+        stream = self._open(address, method, request, call)
         self._running.add(stream)
         try:
             while (message := await stream.next()) is not None:
@@ -111,11 +111,19 @@ class GrpcCarrier:
         for channel in self._channels.values():
             await channel.close()
 
-    def _open(self, method: str, request: Message | AsyncIterator[Message], call: Call, remaining: float) -> "_Stream":
-        service, _, name = method.partition(".")
-        address = self._addresses.get(service)
-        if address is None or self._stopped:
+    def _ranked(self, method: str, request: Message | AsyncIterator[Message], call: Call) -> list[str]:
+        """At least one address."""
+        service = method.partition(".")[0]
+        ranked = self._replicas.ranked(service, call.header.session_id)
+        if not ranked or self._stopped:
             raise Unavailable(f"no address of the {service} service is known to this process")
+        return ranked if isinstance(request, Message) else ranked[:1]
+
+    def _open(self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call) -> "_Stream":
+        remaining = call.remaining()
+        if remaining <= 0:
+            raise too_late(method)
+        service, _, name = method.partition(".")
         described = descriptor(service).methods_by_name[name]
         channel = self._channel(address)
         open_ = channel.stream_stream if described.client_streaming else channel.unary_stream
@@ -201,28 +209,6 @@ class _Stream:
 
 def path(method: MethodDescriptor) -> str:
     return f"/{method.containing_service.full_name}/{method.name}"
-
-
-def from_status(exc: grpc.aio.AioRpcError, method: str, address: str) -> ParlanceError:
-    """The error that the service raised, or what a status that nobody of ours gave amounts to."""
-    raw = exc.trailing_metadata().get(ERROR) if exc.trailing_metadata() else None
-    if isinstance(raw, bytes):
-        return errors.from_proto(Error.FromString(raw))
-    code, details = exc.code(), exc.details() or ""
-    if code == _S.DEADLINE_EXCEEDED:
-        return _too_late(method)
-    if code == _S.RESOURCE_EXHAUSTED and "larger than max" in details:
-        return InvalidRequest(f"a message of {method} is larger than 16 MiB: send it in pieces")
-    if code == _S.UNAVAILABLE:
-        return Unreachable(f"{method}: nothing answers at {address}; does the service run there? ({details})")
-    if code == _S.INTERNAL and details == _WRITE_FAILED:
-        return Unavailable(f"{method}: {address} ended the call in the middle; try again")
-    error: type[ParlanceError] = _BY_STATUS.get(code, Internal)
-    return error(f"{method} at {address}: {code.name} {details}")
-
-
-def _too_late(method: str) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{method} was not done by its deadline")
 
 
 def _bytes(request: object) -> bytes:

@@ -18,7 +18,8 @@ from grpc_reflection.v1alpha import reflection
 
 from parlance.errors import Internal, InvalidRequest, ParlanceError, Unavailable
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
-from parlance.rpc_grpc import BEGUN, CALL_ID, ERROR, HEADER, OPTIONS, STATUS, keepalive
+from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
+from parlance.rpc_status import ERROR, STATUS
 from parlance.v1.turn_pb2 import Header
 
 # Clients may ping as often as ours do, and have longer to answer: theirs may be a bad network. Two servers never share
@@ -38,16 +39,20 @@ _MAX_ERROR_CHARS = 4000  # both in the status and in trailing metadata, of which
 class GrpcServer:
     """Serves `services` ("Llm" -> object) at `address`; port 0 takes a free one, see `port`.
 
-    `credentials`: mutual TLS, only peers signed by `ca` are let in. Raises TypeError for a method that is no async
-    generator function. A Call's header is what the client says: a door to the outside must not believe it."""
+    `credentials`: mutual TLS, only peers signed by `ca` are let in. `setting`:
+    what chooses the address. Raises TypeError for a method that is no async generator function. A Call's header is
+    what the client says: a door to the outside must not believe it."""
 
     def __init__(
         self,
         services: Mapping[str, object],
         address: str = "127.0.0.1:50051",
         credentials: Credentials | None = None,
+        *,
+        setting: str = "PARLANCE_GRPC_PORT",
     ) -> None:
         self.address, self.port = address, 0
+        self._setting = setting
         self._handlers = [_methods(self, name, service) for name, service in services.items()]
         self._names = [descriptor(name).full_name for name in services]
         self._credentials = credentials
@@ -67,6 +72,11 @@ class GrpcServer:
         await server.start()
         for name in self._names:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def set_health(self, name: str, serving: bool) -> None:
+        """What health says of something that is no gRPC service (`bus`)."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
 
     async def drain(self) -> None:
         """Begins nothing more: new calls get Unavailable, health says so, what runs goes on."""
@@ -90,7 +100,7 @@ class GrpcServer:
                 return server.add_insecure_port(self.address)
             return server.add_secure_port(self.address, _server_credentials(self._credentials))
         except RuntimeError:
-            raise Unavailable(_why_not(self.address)) from None
+            raise Unavailable(_why_not(self.address, self._setting)) from None
 
 
 def _methods(server: GrpcServer, name: str, service: object) -> grpc.GenericRpcHandler:
@@ -113,8 +123,8 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
         server.running.add(task)
         given: Any = _requests(context, request_class) if described.client_streaming else None
         try:
-            if server.draining:
-                raise Unavailable("this server stops; ask another one, or again once it runs")
+            if server.draining:  # without an error of ours: for the asker it is as good as gone
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "it stops; ask another one, or again once it runs")
             given = given or _parse(request, request_class)
             await _pass_on(context, function(given, _call(context)), response_class)
         except asyncio.CancelledError as exc:
@@ -185,7 +195,7 @@ async def _abort(context: Any, error: ParlanceError) -> None:
         raise _Gone from None
 
 
-def _why_not(address: str) -> str:
+def _why_not(address: str, setting: str) -> str:
     """grpc does not say why it could not bind, so bind once more by hand."""
     host, _, port = address.rpartition(":")
     try:
@@ -195,7 +205,7 @@ def _why_not(address: str) -> str:
         reason = f"port {port} is taken by another program" if exc.errno == errno.EADDRINUSE else str(exc.strerror)
     except ValueError:
         reason = "an address is HOST:PORT"
-    return f"cannot listen on {address}: {reason}; stop that program, or set PARLANCE_GRPC_PORT to a free port"
+    return f"cannot listen on {address}: {reason}; stop that program, or choose another with {setting}"
 
 
 def _server_credentials(credentials: Credentials) -> grpc.ServerCredentials:

@@ -37,12 +37,12 @@ _HEADERS = {
 class Web:
     """`run` serves until it is cancelled, then closes what is open (at most 2 s)."""
 
-    def __init__(self, service: Service, port: int) -> None:
-        self._service, self._port = service, port
+    def __init__(self, service: Service, port: int, host: str = _ADDRESS) -> None:
+        self._service, self._port, self._host = service, port, host
 
     async def run(self, ready: asyncio.Event) -> None:
         """Raises Unavailable where the port cannot be had."""
-        listening = _listen(self._port)
+        listening = _listen(self._host, self._port)
         server = _Server(
             uvicorn.Config(
                 self.app(),
@@ -140,11 +140,11 @@ class _Server(uvicorn.Server):
             await asyncio.Event().wait()
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((_ADDRESS, port))
+        made.bind((host, port))
         made.listen(128)
     except OSError as exc:
         made.close()

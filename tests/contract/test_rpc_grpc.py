@@ -16,7 +16,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from parlance import rpc
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.rpc import Call
-from parlance.rpc_grpc import ERROR, HEADER, GrpcCarrier
+from parlance.rpc_grpc import HEADER, GrpcCarrier
+from parlance.rpc_status import ERROR
 from parlance.rpc_server import GrpcServer
 from parlance.v1.llm_service_pb2 import AnswerRequest, AnswerResponse, CheckLlmRouteRequest
 from parlance.v1.llm_service_pb2_grpc import LlmStub

@@ -1,0 +1,61 @@
+"""What every service stands on: the bus, its rows, keys, the routes in force."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from parlance import clock
+from parlance.bus import Bus, Record
+from parlance.config import Config
+from parlance.events import TOPICS, parse, topic_of
+from parlance.outgoing import record_of
+from parlance.privacy import KeyDestroyed, Sealing
+from parlance.routes import Routes
+from parlance.store import Store
+
+# The longest that an answer is asked for again after a restart.
+_RECALL_S = 150
+
+
+@dataclass(slots=True)
+class Ground:
+    """`rows`: None in a service that keeps none."""
+
+    config: Config
+    bus: Bus
+    rows: Store | None
+    sealing: Sealing
+    routes: Routes
+
+    @property
+    def store(self) -> Store:
+        assert self.rows is not None, "this service was started without a store"
+        return self.rows
+
+    def tell(self, event: Any) -> None:
+        """A fact that a turn waits for."""
+        self.bus.append([record_of(event, self.sealing.seal)])
+
+    def publish(self, event: Any) -> None:
+        """A fact that nobody waits for."""
+        self.bus.append([record_of(event, self.sealing.seal)], lazy=True)
+
+    def written(self, event: Any) -> "asyncio.Future[Record]":
+        """A fact that must be durable before another process writes what follows from it."""
+        return self.bus.publish(record_of(event, self.sealing.seal))
+
+    async def recent(self, cls: type[Message]) -> AsyncGenerator[Any, None]:
+        """The events of a class, opened, as far back as an answer may still be asked for again."""
+        topic = topic_of(cls).name
+        for partition in range(TOPICS[topic].partitions):
+            start = await self.bus.offset_at(topic, partition, clock.now_us() - _RECALL_S * 1_000_000)
+            while records := await self.bus.read(topic, partition, start):
+                for record in records:
+                    try:
+                        yield self.sealing.open(parse(topic, record.value))
+                    except KeyDestroyed:
+                        continue
+                start = records[-1].offset + 1

@@ -1,0 +1,9 @@
+"""`python -m services.ledger`: this service in a process of its own, on Kafka."""
+
+import sys
+
+from parlance.process import main
+from services.ledger.wiring import alone
+
+if __name__ == "__main__":
+    sys.exit(main("ledger", alone))

@@ -1,0 +1,14 @@
+"""Builds the ledger, which reads the log lazily."""
+
+from contextlib import AsyncExitStack
+
+from parlance.ground import Ground
+from parlance.process import Running, ready_at_once
+from parlance.rpc import Carrier
+from services.ledger.service import LedgerService
+
+
+async def alone(ground: Ground, carrier: Carrier, stack: AsyncExitStack) -> Running:
+    ledger = LedgerService(ground.bus, ground.config.ledger, ground.config.time_zone)
+    await stack.enter_async_context(ledger.opened())
+    return Running(services={"Ledger": ledger}, tasks=[ready_at_once(ledger.run)])
