@@ -1,6 +1,6 @@
 """Makes the database's password, once: a random one, in the volume that PostgreSQL and the services share.
 
-    python database_password.py FOLDER
+python database_password.py FOLDER
 """
 
 import os

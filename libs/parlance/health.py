@@ -23,8 +23,8 @@ _REQUEST = b"\x00\x00\x00\x00\x00"
 
 def check(address: str, tls: Path | None = None, name: str = "") -> str:
     """What is wrong; "" while all is well. `tls`: the folder with ca.crt, NAME.crt and NAME.key."""
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
         return f"an address is HOST:PORT, not '{address}'"
     try:
         with _connected("127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host, int(port), tls, name) as connection:
