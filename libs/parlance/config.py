@@ -51,6 +51,10 @@ class Config:
     # The partition of reply.v1 that this gateway reads.
     gateway_slot: int = 0
     http_host: str = "127.0.0.1"
+    # Where Prometheus finds /metrics; "": nowhere.
+    metrics: str = ""
+    # Where the ledger sends the spans of turns that have ended (OTLP over HTTP); "": nowhere.
+    otlp: str = ""
 
     @property
     def address(self) -> str:
@@ -92,6 +96,8 @@ def load() -> Config:
         tls=_folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
         gateway_slot=_slot(env.get("PARLANCE_GATEWAY_SLOT")),
         http_host=http.rpartition(":")[0] or "127.0.0.1",
+        metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
+        otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
     )
 
 
@@ -118,6 +124,12 @@ def _address(value: str | None, name: str) -> str:
     if value and (found is None or not 0 < int(found[1]) < 65536):
         raise InvalidRequest(f"{name} must be HOST:PORT, such as 0.0.0.0:50051, not '{value}'")
     return value or ""
+
+
+def _url(value: str | None, name: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+        raise InvalidRequest(f"{name} must be a URL such as http://127.0.0.1:4318, not '{value}'")
+    return (value or "").rstrip("/")
 
 
 def _addresses(env: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 import uvloop
 
 from parlance import config as settings
+from parlance import metrics
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
 from parlance.config import PORTS, Config
@@ -105,9 +106,11 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(metrics.served(config.metrics))
         ground = await stack.enter_async_context(_ground(name, config))
         carrier = GrpcCarrier(config.addresses, _credentials(name, config))
         stack.push_async_callback(carrier.stop)
+        metrics.watch_bus(ground.bus)
         running = await build(ground, carrier, stack)
         server = await stack.enter_async_context(_served(name, ground, running))
         gc.freeze()

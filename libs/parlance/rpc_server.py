@@ -4,6 +4,7 @@ import asyncio
 import errno
 import math
 import socket
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -16,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from parlance import metrics
 from parlance.errors import Internal, InvalidRequest, ParlanceError, Unavailable
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
 from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
@@ -121,6 +123,7 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
         task = asyncio.current_task()
         assert task is not None
         server.running.add(task)
+        began = time.monotonic()
         given: Any = _requests(context, request_class) if described.client_streaming else None
         try:
             if server.draining:  # without an error of ours: for the asker it is as good as gone
@@ -135,6 +138,7 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
             await _abort(context, failure(method, exc))
         finally:
             server.running.discard(task)
+            metrics.called(method, time.monotonic() - began)
             await close(method, given)
 
     make = grpc.stream_stream_rpc_method_handler if described.client_streaming else grpc.unary_stream_rpc_method_handler

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from parlance import clock
+from parlance import clock, metrics
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.rpc import Call, one
 from parlance.v1.context_service_pb2 import ContextImportRequest
@@ -59,6 +59,7 @@ class GatewayService:
         parts = self._parts
         async with asyncio.TaskGroup() as group:
             self._group, self._sessions = group, Sessions(parts, group)
+            metrics.gauge("parlance_open_sessions", "Conversations that are open here.", lambda: len(self._devices))
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
                 for header in await unheard(parts, clock.now_us() - HEAR_US):
