@@ -124,7 +124,7 @@ def ask(
 
 def _talk(as_json: bool, stay: float, play: bool) -> Talk:
     show = cli_show.silent if as_json else cli_show.line
-    return Talk(config.load().address, show, stays=stay > 0, play=play)
+    return Talk(config.load().gateways, show, stays=stay > 0, play=play)
 
 
 def _finish(talk: Talk, stay: float, out: Path | None, as_json: bool) -> None:

@@ -28,11 +28,11 @@ def print_json(value: Any) -> None:
 
 
 async def from_running(method: str, request: Any) -> Any:
-    async with Client(config.load().address) as client:
+    async with Client(config.load().gateways) as client:
         try:
             return await client.ask(method, request)
         except Unreachable as exc:
-            raise NotRunning(config.load().address) from exc
+            raise NotRunning(config.load().gateways) from exc
 
 
 async def anywhere(method: str, request: Any) -> Any:

@@ -1,7 +1,6 @@
 """`parlance say` and `parlance ask`: one turn, and with --stay what is said unasked after it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from parlance.cli_player import Player
 from parlance.cli_sound import Sound
 from parlance.client import Client
+from parlance.conversation import Conversation
 from parlance.errors import InvalidRequest, Unavailable, Unreachable, from_proto
 from parlance.v1.gateway_service_pb2 import (
     AudioEncoding,
@@ -54,6 +54,7 @@ class Talk:
         self._address, self._show, self._stays = address, show, stays
         self._player = Player() if play else None
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
+        self._hello = Hello()
         self.heard = Heard()
         self._ready = False
         self._stay_s = 0.0
@@ -72,13 +73,13 @@ class Talk:
             listening=Listening.LISTENING_UNTIL_END,
             one_turn=not self._stays,
         )
-        self._put(ConverseRequest(hello=hello))
+        self._hello = hello
         for start in range(0, len(data), _PIECE):
             self._put(ConverseRequest(audio=data[start : start + _PIECE]))
         self._put(ConverseRequest(audio_end=AudioEnd()))
 
     def send_text(self, text: str) -> None:
-        self._put(ConverseRequest(hello=Hello(one_turn=not self._stays)))
+        self._hello = Hello(one_turn=not self._stays)
         self._put(ConverseRequest(text=Text(text=text)))
 
     async def run(self, stay_s: float) -> Heard:
@@ -124,7 +125,7 @@ class Talk:
         try:
             async with (
                 asyncio.timeout_at(loop.time() + _ANSWER_S) as self._limit,
-                aclosing(client.converse(self._stream())) as responses,
+                aclosing(Conversation(client, self._hello, self._requests).responses()) as responses,
             ):
                 async for response in responses:
                     await self._on(response)
@@ -141,10 +142,6 @@ class Talk:
 
     def _put(self, request: ConverseRequest | None) -> None:
         self._requests.put_nowait(request)
-
-    async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
-        while (request := await self._requests.get()) is not None:
-            yield request
 
     async def _on(self, response: ConverseResponse) -> None:
         if not self.heard.over:

@@ -58,7 +58,14 @@ class Config:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.grpc_port}"
+        """Where the process with the gateway in it listens."""
+        return self.listen or f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def gateways(self) -> str:
+        """Where a client finds it: one address, or several, HOST:PORT,HOST:PORT."""
+        given = self.addresses.get("Gateway", "")
+        return given if given != f"127.0.0.1:{PORTS['gateway']}" and given else f"127.0.0.1:{self.grpc_port}"
 
     @property
     def journal(self) -> Path:

@@ -4,6 +4,7 @@ UUID version 5 (RFC 9562, section 5.5), written out because uuid.uuid5 costs thr
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from parlance.randomness import Random
 _NAMESPACE = uuid.UUID("6d0b7f2e-5a0c-5f5e-9d0e-2f6a7c1b9a11").bytes
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _bits = Random(16)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def derived(*parts: object) -> str:
@@ -48,6 +50,11 @@ def _uuid4() -> str:
 
 
 _random: Callable[[], str] = _uuid4
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is written as these ids are: in lower case."""
+    return _UUID.fullmatch(text) is not None
 
 
 def new() -> str:

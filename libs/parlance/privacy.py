@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import threading
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,22 @@ class Keys:
         """(key id, cipher) of a user. Raises KeyDestroyed where there is none and none is to be made."""
         found = self._ciphers.get(user)
         if found is None:
-            with self._lock, locked(self._path.with_suffix(".lock")):
+            with self._lock, self._alone():
                 found = self._ciphers.get(user) or self._load(user, create)
                 self._ciphers[user] = found
         return found
 
     def destroy(self, user: str) -> None:
         """Everything sealed for this user can never be read again."""
-        with locked(self._path.with_suffix(".lock")):
+        with self._alone():
             self._read()
             self._data["users"].pop(user, None)
             self._ciphers.pop(user, None)
             self._write()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """No other process writes the file meanwhile."""
+        return locked(self._path.with_suffix(".lock"))
 
     def _load(self, user: str, create: bool) -> tuple[str, AESGCM]:
         self._read()

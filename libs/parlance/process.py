@@ -43,6 +43,8 @@ _WITH_ROWS = ("actions", "context", "dialogue")
 # How long what runs may go on after SIGTERM: a little less than what Docker and Kubernetes are asked to wait.
 DRAIN_S = 15.0
 _LOOK_S = 1.0
+# How long a service that is asked and answers nowhere is tried again: it may be starting.
+PATIENCE_S = 4.0
 
 Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -55,6 +57,8 @@ class Running:
     services: dict[str, object] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     stage: Stage | None = None
+    # Called when the process is to end: begin nothing more.
+    drain: list[Callable[[], None]] = field(default_factory=list)
 
 
 Build = Callable[[Ground, Carrier, AsyncExitStack], Awaitable[Running]]
@@ -108,7 +112,7 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.served(config.metrics))
         ground = await stack.enter_async_context(_ground(name, config))
-        carrier = GrpcCarrier(config.addresses, _credentials(name, config))
+        carrier = GrpcCarrier(config.addresses, _credentials(name, config), patience_s=PATIENCE_S)
         stack.push_async_callback(carrier.stop)
         metrics.watch_bus(ground.bus)
         running = await build(ground, carrier, stack)
@@ -120,6 +124,8 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # a second one ends it at once
             loop.remove_signal_handler(number)
         print(f"{name}: ending, at most {DRAIN_S:.0f} s", flush=True)
+        for call in running.drain:
+            call()
         await server.drain()
         if running.stage is not None:
             await running.stage.drain(DRAIN_S)

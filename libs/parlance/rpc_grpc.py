@@ -6,7 +6,7 @@ Call id and header travel in metadata, the deadline in grpc-timeout, an error's 
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +21,8 @@ from parlance.replicas import Replicas
 from parlance.rpc import Call, Credentials, close, descriptor, failure
 from parlance.rpc_status import from_status, too_late
 
+# How long a service that answers nowhere is left alone.
+_AGAIN_S = 0.25
 HEADER, CALL_ID = "parlance-header-bin", "parlance-call-id"
 BEGUN = "parlance-begun"
 
@@ -61,10 +63,14 @@ class GrpcCarrier:
     """Carries calls to the addresses of `addresses`: "Llm" -> "llm:50054" or "one:50054,two:50054". One connection per
     address, made at the first call. A session is always asked of the same replica; where nothing answers there, of the
     next, unless the request is a stream, of which some may be gone. `credentials` (mutual TLS): what the peers'
-    certificates are checked against and what we show."""
+    certificates are checked against and what we show. `patience_s`: so long one that answers nowhere is tried again,
+    as it may be starting."""
 
-    def __init__(self, addresses: Mapping[str, str], credentials: Credentials | None = None) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], credentials: Credentials | None = None, *, patience_s: float = 0.0
+    ) -> None:
         self._replicas = Replicas(addresses)
+        self._patience_s = patience_s
         self._tls = _channel_credentials(credentials) if credentials else None
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._running: set[_Stream] = set()
@@ -75,22 +81,21 @@ class GrpcCarrier:
     ) -> AsyncGenerator[Message, None]:
         if call.remaining() <= 0:  # a timeout of 0 would sometimes reach the server
             raise too_late(method)
-        *firsts, last = self._ranked(method, request, call)
-        for address in firsts:
-            begun = False
-            try:
-                async with aclosing(self._ask_at(address, method, request, call)) as messages:
-                    async for message in messages:
-                        begun = True
-                        yield message
-                return
-            except Unreachable:
-                self._replicas.silent(address)
-                if begun:
-                    raise
-        async with aclosing(self._ask_at(last, method, request, call)) as messages:
-            async for message in messages:
-                yield message
+        loop, begun = asyncio.get_running_loop(), False
+        until = loop.time() + (self._patience_s if isinstance(request, Message) else 0.0)
+        while True:
+            for address, last in self._candidates(method, request, call):
+                try:
+                    async with aclosing(self._ask_at(address, method, request, call)) as messages:
+                        async for message in messages:
+                            begun = True
+                            yield message
+                    return
+                except Unreachable:
+                    self._replicas.silent(address)
+                    if begun or (last and loop.time() >= until):
+                        raise
+            await asyncio.sleep(_AGAIN_S)
 
     async def _ask_at(
         self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call
@@ -111,13 +116,16 @@ class GrpcCarrier:
         for channel in self._channels.values():
             await channel.close()
 
-    def _ranked(self, method: str, request: Message | AsyncIterator[Message], call: Call) -> list[str]:
-        """At least one address."""
+    def _candidates(
+        self, method: str, request: Message | AsyncIterator[Message], call: Call
+    ) -> Iterator[tuple[str, bool]]:
+        """At least one address; and whether it is the last."""
         service = method.partition(".")[0]
         ranked = self._replicas.ranked(service, call.header.session_id)
         if not ranked or self._stopped:
             raise Unavailable(f"no address of the {service} service is known to this process")
-        return ranked if isinstance(request, Message) else ranked[:1]
+        asked = ranked if isinstance(request, Message) else ranked[:1]
+        return ((address, address == asked[-1]) for address in asked)
 
     def _open(self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call) -> "_Stream":
         remaining = call.remaining()

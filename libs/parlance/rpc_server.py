@@ -18,7 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from parlance import metrics
-from parlance.errors import Internal, InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import Internal, InvalidRequest, ParlanceError, Unavailable, Unreachable
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
 from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
 from parlance.rpc_status import ERROR, STATUS
@@ -126,8 +126,8 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
         began = time.monotonic()
         given: Any = _requests(context, request_class) if described.client_streaming else None
         try:
-            if server.draining:  # without an error of ours: for the asker it is as good as gone
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "it stops; ask another one, or again once it runs")
+            if server.draining:
+                raise Unreachable("it stops; ask another one, or again once it runs")
             given = given or _parse(request, request_class)
             await _pass_on(context, function(given, _call(context)), response_class)
         except asyncio.CancelledError as exc:
@@ -191,8 +191,10 @@ async def _abort(context: Any, error: ParlanceError) -> None:
     status = next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), grpc.StatusCode.INTERNAL)
     told = error.to_proto()
     told.message = told.message[:_MAX_ERROR_CHARS]
+    # Without an error of ours, which is how the asker knows that it is as good as gone.
+    ours = () if isinstance(error, Unreachable) else ((ERROR, told.SerializeToString()),)
     try:
-        await context.abort(status, told.message, ((ERROR, told.SerializeToString()),))
+        await context.abort(status, told.message, ours)
     except grpc.aio.AbortError:  # how grpc.aio ends a call
         raise
     except grpc.aio.BaseError:

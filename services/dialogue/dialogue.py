@@ -15,6 +15,7 @@ from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.session_pb2 import (
     DeviceAttached,
     DeviceDetached,
+    GatewayStarted,
     ReplyHeard,
     SessionEvent,
     TurnAccepted,
@@ -50,6 +51,7 @@ class Dialogue:
             ReplyHeard: self._heard,
             DeviceAttached: self._attached,
             DeviceDetached: self._detached,
+            GatewayStarted: self._gateway_started,
             IntentRecognized: self._recognized,
             StageFailed: self._stage_failed,
             TimerFired: self._fired,
@@ -116,13 +118,13 @@ class Dialogue:
             self._sessions.save_soon(session)
 
     async def _attached(self, session: Session, event: Any) -> None:
-        self._unasked.attached.setdefault(session.id, set()).add(event.header.device_id)
+        self._unasked.attach(event.header)
 
     async def _detached(self, session: Session, event: Any) -> None:
-        devices = self._unasked.attached.get(session.id, set())
-        devices.discard(event.header.device_id)
-        if not devices:
-            self._unasked.attached.pop(session.id, None)
+        self._unasked.detach(event.header)
+
+    async def _gateway_started(self, session: Session, event: Any) -> None:
+        self._unasked.detach_all(event.header)
 
     async def _stage_failed(self, session: Session, event: Any) -> None:
         turn = await self._turns.open(session, event.header)
@@ -152,6 +154,10 @@ class Dialogue:
             return
         self._unasked.take(session, event)
         self._sessions.save(session)
+        begun = rows.find_open(session.row, turn_id)
+        event.header.reply_partition = (
+            begun.header.reply_partition if begun is not None else self._unasked.address(event.header)
+        )
         cuts_in = self._unasked.ready(session, turn_id)
         turn = await self._turns.open(session, event.header) if cuts_in is not None else None
         if turn is not None:

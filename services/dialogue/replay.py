@@ -102,6 +102,10 @@ async def run_again(record: Record, converse: Converse, understand: Understand) 
             made.extend(await understand(source))
     turn = _opened(record)
     trigger = record.trigger
+    # What is said unasked goes to whoever is there: that it went there stands in its end alone.
+    turn.header.reply_partition = record.completed.header.reply_partition
+    if trigger is not None:
+        trigger.header.reply_partition = record.completed.header.reply_partition
     if trigger is not None and record.handled:
         return made + await _handled(record, converse, turn, trigger)
     why = _why(record)

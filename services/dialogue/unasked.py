@@ -27,11 +27,46 @@ class Unasked:
     def __init__(self, timers: Timers, turns: Turns, cut_in_s: float) -> None:
         self._timers, self._turns, self._cut_in_s = timers, turns, cut_in_s
         # Devices that are there now, as their gateways say: a row would outlive a gateway that dies with its devices.
-        self.attached: dict[str, set[str]] = {}
+        # Session -> device -> (partition of its gateway, when it came); the newest is last.
+        self.attached: dict[str, dict[str, tuple[int, int]]] = {}
         # Turns that have waited long enough: they silence what sounds.
         self._cutting_in: set[str] = set()
         # Turns that wait in the lane, behind a handler that runs.
         self._held_up: set[str] = set()
+
+    def attach(self, header: Header) -> None:
+        devices = self.attached.setdefault(header.session_id, {})
+        devices.pop(header.device_id, None)
+        devices[header.device_id] = (header.reply_partition, header.accepted_at_us)
+
+    def detach(self, header: Header) -> None:
+        """A device that has gone on with another gateway stays: its old one tells it late."""
+        devices = self.attached.get(header.session_id, {})
+        if devices.get(header.device_id, (-1, 0))[0] == header.reply_partition:
+            del devices[header.device_id]
+        if not devices:
+            self.attached.pop(header.session_id, None)
+
+    def detach_all(self, gateway: Header) -> None:
+        """A gateway began anew: of its earlier life's devices nobody is there. Those of its new life may be known
+        already, for sessions do not wait for each other."""
+        for session, devices in list(self.attached.items()):
+            left = {
+                device: (partition, came)
+                for device, (partition, came) in devices.items()
+                if partition != gateway.reply_partition or came > gateway.accepted_at_us
+            }
+            if left:
+                self.attached[session] = left
+            else:
+                del self.attached[session]
+
+    def address(self, header: Header) -> int:
+        """The partition at whose gateway it is heard: where it was set, or wherever somebody is."""
+        devices = self.attached.get(header.session_id, {})
+        if header.device_id in devices:
+            return devices[header.device_id][0]
+        return next(reversed(devices.values()), (header.reply_partition, 0))[0]
 
     def held_up(self, session_id: str, turn_id: str) -> None:
         """A timer went off while a handler runs: it waits no longer for that than for what sounds."""

@@ -15,20 +15,20 @@ from parlance.v1.gateway_service_pb2 import (
     Hello,
     Problem,
     Ready,
+    Resume,
     Text,
 )
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
 from parlance.v1.turn_pb2 import Header, Label, Modality
 from services.gateway.hearing import Hearing
+from services.gateway.hello import NAME_MAX, TEXT_MAX, check
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply
 from services.gateway.sessions import Sessions, fact_id
 
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
-_TEXT_MAX = 4000
-_NAME_MAX = 200
 # Of one client's turns so many may wait to be durable; what else it asks is not read yet.
 _UNWRITTEN_MAX = 16
 
@@ -37,7 +37,7 @@ class Device:
     """Raises InvalidRequest for a hello that makes no sense."""
 
     def __init__(self, hello: Hello, sessions: Sessions) -> None:
-        _check(hello)
+        check(hello)
         parts = sessions.parts
         self._sessions, self._user = sessions, parts.user_id
         # Empty: live.
@@ -48,6 +48,10 @@ class Device:
         self.mute = hello.mute
         # Whether it is there for what is said unasked.
         self.stays = not hello.one_turn and not hello.run
+        # Whether a client that breaks off comes back, and whether it has broken off.
+        self.resumes, self.gone = hello.resumes, False
+        self._resume = hello.resume
+        self._draining = False
         self._time_zone = hello.time_zone or parts.time_zone
         self.outbox = Outbox()
         # Replies that sound, and headers of the turns that are open or sound here.
@@ -65,8 +69,12 @@ class Device:
 
     async def run(self, requests: AsyncIterator[ConverseRequest]) -> None:
         """Until the client sends no more."""
-        self.outbox.put(ConverseResponse(ready=Ready(session_id=self.session_id, device_id=self.device_id)))
+        slot = self._sessions.parts.slot
+        ready = Ready(session_id=self.session_id, device_id=self.device_id, partition=slot)
+        self.outbox.put(ConverseResponse(ready=ready))
         self._sessions.attach(self)
+        if self._resume.turn_id:
+            self._go_on(self._resume)
         self.announce()
         try:
             await self._hearing.run(self._others(requests))
@@ -77,8 +85,21 @@ class Device:
 
     def announce(self) -> None:
         """Says that somebody is there for what is said unasked."""
-        if self.stays:
-            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
+        if self.stays or self._resume.turn_id:
+            header = self._header(Modality.MODALITY_UNSPECIFIED, "")
+            self._sessions.publish(header, DeviceAttached(resumes=self._resume.turn_id))
+
+    def _go_on(self, resume: Resume) -> None:
+        """With the turn that was open or sounding when the conversation broke off elsewhere."""
+        header = self._header(Modality.MODALITY_TYPED, resume.turn_id)
+        header.accepted_at_us, header.reply_partition = resume.since_us, resume.partition
+        self.turns[resume.turn_id] = header
+        self._sessions.resume(self, header, resume)
+
+    def drain(self) -> None:
+        """This gateway is to end: the client goes on with another one, once nothing is open or sounds."""
+        self._draining = True
+        self._close_when_done()
 
     async def _others(self, requests: AsyncIterator[ConverseRequest]) -> AsyncIterator[ConverseRequest]:
         """Handles what is not audio; passes audio on."""
@@ -106,16 +127,20 @@ class Device:
 
     def _typed(self, typed: Text) -> None:
         text = typed.text.strip()
-        if not text or len(text) > _TEXT_MAX or len(typed.name) > _NAME_MAX:
-            told = f"a question has 1 to {_TEXT_MAX} characters, and its name, if any, at most {_NAME_MAX}"
+        if not text or len(text) > TEXT_MAX or len(typed.name) > NAME_MAX:
+            told = f"a question has 1 to {TEXT_MAX} characters, and its name, if any, at most {NAME_MAX}"
             self.problem(InvalidRequest(told))
             return
         self.interrupt(Interruption.INTERRUPTION_TEXT)
-        named = self.run_id and typed.name
-        turn_id = ids.derived(self.run_id, self.session_id, typed.name) if named else ids.new()
+        turn_id = self._turn_id(typed.name)
         header = self._header(Modality.MODALITY_TYPED, turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
+
+    def _turn_id(self, name: str) -> str:
+        if self.run_id and name:
+            return ids.derived(self.run_id, self.session_id, name)
+        return name if ids.is_uuid(name) else ids.new()
 
     def speech_began(self) -> Header:
         """Accepts a spoken turn; what was open or sounded here is interrupted."""
@@ -211,21 +236,15 @@ class Device:
         self.outbox.put(ConverseResponse(problem=Problem(error=error.to_proto())))
 
     def _close_when_done(self) -> None:
-        if self._input_over and not self.turns and not self.replies:
+        if (self._input_over or self._draining) and not self.turns and not self.replies:
             self.outbox.close()
 
     def close(self) -> None:
         """The client is gone. Its open turn goes on to its end; what it has not heard, it will not hear here."""
+        self.gone = True
         self.outbox.close()
         self._sessions.detach(self)
         for reply in self.replies.values():
             reply.cut()
         if self.stays:
             self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())
-
-
-def _check(hello: Hello) -> None:
-    if max(len(hello.session_id), len(hello.device_id), len(hello.run)) > _NAME_MAX:
-        raise InvalidRequest(f"the name of a session, a device or a run has at most {_NAME_MAX} characters")
-    if hello.time_zone and not clock.known_time_zone(hello.time_zone):
-        raise InvalidRequest("a time zone is an IANA name, such as Europe/Madrid")

@@ -1,12 +1,13 @@
 """Audio in: whatever the client sends becomes 16 kHz mono for speech, and what speech hears becomes turns."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Protocol
 
 from parlance.audio import Resampler, decode
-from parlance.errors import InvalidRequest, ParlanceError
+from parlance.errors import InvalidRequest, ParlanceError, Unreachable
 from parlance.rpc import Call, Carrier
 from parlance.v1.gateway_service_pb2 import (
     AudioEncoding,
@@ -20,11 +21,14 @@ from parlance.v1.gateway_service_pb2 import (
 )
 from parlance.v1.speech_service_pb2 import HearRequest, HearStart
 from parlance.v1.turn_pb2 import Header
+from services.gateway.kept_sound import KeptSound
 from services.gateway.outbox import Outbox
 
 _FILE_MAX = 256 * 1024 * 1024
 _PIECE_BYTES = 6400  # 200 ms
 _QUEUED = 256
+# How long speech may answer nowhere, and how often it is tried.
+_PATIENCE_S, _AGAIN_S = 10.0, 0.2
 
 
 class Listener(Protocol):
@@ -49,9 +53,14 @@ class Hearing:
         self._to_speech: asyncio.Queue[HearRequest | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._turn_id = ""
+        # In case that speech dies in the middle of an utterance.
+        self._kept = KeptSound(until_end=not automatic)
+        self._again: deque[Header] = deque()
         # Utterances whose end was sent and that speech has not told of yet: their turns still need headers.
         self._untold = 0
         self._told = asyncio.Event()
+        # Nothing more will be sent.
+        self._over = False
 
     async def run(self, messages: AsyncIterator[ConverseRequest]) -> None:
         """Until there are no more messages and everything sent has been heard."""
@@ -99,25 +108,52 @@ class Hearing:
                 await self._room.wait()
             self._to_speech.put_nowait(HearRequest(pcm=pcm[start : start + _PIECE_BYTES]))
 
-    async def _requests(self) -> AsyncGenerator[HearRequest, None]:
+    async def _requests(self, again: list[HearRequest]) -> AsyncGenerator[HearRequest, None]:
         yield HearRequest(start=HearStart(listening=self._listening))
-        while (message := await self._to_speech.get()) is not None:
+        for piece in again:
+            yield piece
+        while not self._over:
+            message = await self._to_speech.get()
             self._room.set()
+            if message is None:
+                self._over = True
+                return
+            self._kept.sent(message)
             yield message
 
     async def _listen(self) -> None:
+        """Where speech answers no more, what it had not told the words of is sent again, to another replica of it or
+        to the same one once it is back."""
         call = Call("", Header(session_id=self._listener.session_id, device_id=self._listener.device_id))
-        async with aclosing(self._carrier.ask("Speech.Hear", self._requests(), call)) as heard:
-            async for response in heard:
-                self._on(response)
+        loop = asyncio.get_running_loop()
+        again: list[HearRequest] = []
+        silent_since = None
+        while True:
+            try:
+                async with aclosing(self._carrier.ask("Speech.Hear", self._requests(again), call)) as heard:
+                    async for response in heard:
+                        silent_since = None
+                        self._on(response)
+                break
+            except Unreachable:
+                silent_since = silent_since or loop.time()
+                if loop.time() - silent_since > _PATIENCE_S:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+            again, self._again = self._kept.again()
         self._untold = 0
         self._told.set()
+
+    def _begin(self) -> Header:
+        header = self._listener.speech_began()
+        self._turn_id = header.turn_id
+        self._kept.began(header)
+        return header
 
     def _on(self, response: Any) -> None:
         kind, send = response.WhichOneof("message"), self._listener.outbox.put
         if kind == "started":
-            header = self._listener.speech_began()
-            self._turn_id = header.turn_id
+            header = self._again.popleft() if self._again else self._begin()
             self._to_speech.put_nowait(HearRequest(turn=header))
         elif kind == "ended":
             self._untold = max(0, self._untold - 1)
@@ -126,6 +162,7 @@ class Hearing:
             send(ConverseResponse(interim=Interim(turn_id=self._turn_id, text=response.interim.text)))
         elif kind == "final":
             final = response.final
+            self._kept.settled(final.turn_id)
             send(
                 ConverseResponse(
                     transcript=Transcript(turn_id=final.turn_id, text=final.text, no_speech=final.no_speech)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 from parlance import clock, ids
-from parlance.errors import ParlanceError
+from parlance.errors import ParlanceError, Unreachable
 from parlance.rpc import Call, Carrier
 from parlance.v1.gateway_service_pb2 import Clause, ConverseResponse, Ended, Problem, Spoken
 from parlance.v1.reply_pb2 import TurnCompleted
@@ -29,6 +29,10 @@ class Reply:
         self._wake = asyncio.Event()
         self._texts: list[str] = []
         self._ms: list[int] = []
+        # Of the clause that is spoken: its number, and how much of its sound was sent.
+        self._sent_seq, self._sent_bytes = -1, 0
+        # What was heard of it before, elsewhere.
+        self._heard_clauses, self._heard_ms = 0, 0
         # Whether sound of the last text may follow.
         self._speaking = False
         self._first_at = 0.0
@@ -59,6 +63,10 @@ class Reply:
             self.completed = event.completed
             self._end(header, event.completed)
         self._wake.set()
+
+    def resume(self, clauses: int, ms: int) -> None:
+        """So much of it was heard before its conversation broke off elsewhere: whole clauses, and of the next one."""
+        self._heard_clauses, self._heard_ms = clauses, ms
 
     def played(self, ms: int, everything: bool) -> None:
         self._played_ms = max(self._played_ms, ms)
@@ -136,25 +144,39 @@ class Reply:
         seq = len(self._texts)
         self._texts.append(text)
         self._ms.append(0)
-        if self._mute:
+        if self._mute or seq < self._heard_clauses:
             return
         call = Call(ids.call_id(header.event_id, "Tts.Speak", 0), header, asyncio.get_running_loop().time() + _SPEAK_S)
         self._speaking = True
         try:
-            async with aclosing(self._carrier.ask("Tts.Speak", SpeakRequest(text=text), call)) as parts:
-                await self._send(seq, parts)
+            for last in (False, True):
+                try:
+                    async with aclosing(self._carrier.ask("Tts.Speak", SpeakRequest(text=text), call)) as parts:
+                        await self._send(seq, parts)
+                    break
+                except Unreachable:  # it died while it spoke: from there on, another replica
+                    if last:
+                        raise
             self._speaking = self.is_cut
         except ParlanceError as exc:
             self._speaking = False
             self._outbox.put(ConverseResponse(problem=Problem(error=exc.to_proto())))
 
     async def _send(self, seq: int, parts: Any) -> None:
-        rate = 16000
+        """What of this clause was sent already is left out."""
+        rate, skip = 16000, self._sent_bytes if self._sent_seq == seq else 0
+        self._sent_seq, self._sent_bytes = seq, skip
         async for part in parts:
             if self.is_cut:
                 return
             if part.HasField("began"):
                 rate = part.began.sample_rate_hz
+                if seq == self._heard_clauses and not self._sent_bytes:
+                    skip = 2 * (self._heard_ms * rate // 1000)
+                continue
+            pcm = part.pcm[skip:]
+            skip = max(0, skip - len(part.pcm))
+            if not pcm:
                 continue
             if self._outbox.full:
                 await self._outbox.room()
@@ -162,9 +184,10 @@ class Reply:
                     return
             self._first_at = self._first_at or asyncio.get_running_loop().time()
             message = ConverseResponse()
-            audio, pcm = message.audio, part.pcm
+            audio = message.audio
             audio.turn_id, audio.seq, audio.pcm, audio.sample_rate_hz = self.turn_id, seq, pcm, rate
             self._ms[seq] += len(pcm) * 1000 // (2 * rate)
+            self._sent_bytes += len(pcm)
             self._outbox.put(message)
 
     async def _until_heard(self) -> None:

@@ -5,8 +5,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from parlance import clock, metrics
+from parlance import clock, ids, metrics
 from parlance.errors import InvalidRequest, Unavailable
+from parlance.events import topic_of, wrap
+from parlance.outgoing import record_of
 from parlance.rpc import Call, one
 from parlance.v1.context_service_pb2 import ContextImportRequest
 from parlance.v1.control_pb2 import RouteSet
@@ -28,7 +30,7 @@ from parlance.v1.gateway_service_pb2 import (
 )
 from parlance.v1.ledger_service_pb2 import SummariseRequest
 from parlance.v1.llm_service_pb2 import CheckLlmRouteRequest
-from parlance.v1.session_pb2 import TurnInterrupted
+from parlance.v1.session_pb2 import GatewayStarted, SessionEvent, TurnInterrupted
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
 from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
 from parlance.v1.turn_pb2 import Header
@@ -62,6 +64,7 @@ class GatewayService:
             metrics.gauge("parlance_open_sessions", "Conversations that are open here.", lambda: len(self._devices))
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
+                await self._say_that_it_started()
                 for header in await unheard(parts, clock.now_us() - HEAR_US):
                     self._sessions.publish(header, TurnInterrupted())
                 ready.set()
@@ -70,6 +73,20 @@ class GatewayService:
                 for device in list(self._devices):
                     device.close()
                 await subscription.stop()
+
+    async def _say_that_it_started(self) -> None:
+        """On every partition, for whoever owns a session may think that a device of it is here."""
+        slot = self._parts.slot
+        for partition in range(topic_of(SessionEvent).partitions):
+            header = Header(event_id=ids.new(), reply_partition=slot, accepted_at_us=clock.now_us())
+            out = record_of(wrap(SessionEvent, header, GatewayStarted()), self._parts.sealing.seal)
+            out.partition = partition
+            await self._parts.bus.publish(out)
+
+    def drain(self) -> None:
+        """Clients that come back go on with another gateway."""
+        for device in list(self._devices):
+            device.drain()
 
     async def converse(
         self, requests: AsyncIterator[ConverseRequest], call: Call

@@ -2,21 +2,24 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
 from parlance import clock, ids, log
-from parlance.bus import Record
-from parlance.events import parse, wrap
+from parlance.bus import Record, Subscription, topic_name
+from parlance.events import parse, topic_of, wrap
 from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
+from parlance.v1.gateway_service_pb2 import Resume
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
 from parlance.v1.turn_pb2 import Header, Heard, Modality
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
+from services.gateway.resuming import RESUMED_WITHIN_S, resumed
 
 if TYPE_CHECKING:
     from services.gateway.device import Device
@@ -34,6 +37,8 @@ class Sessions:
         self._devices: dict[Room, dict[str, Device]] = {}
         self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
+        # Turns that sound on here after their conversations broke off: who reads their replies.
+        self._resumed: dict[str, Subscription] = {}
         # Replies that broke off before their turns had ended.
         self._untold: OrderedDict[str, Reply] = OrderedDict()
 
@@ -47,6 +52,22 @@ class Sessions:
         if not devices:
             self._devices.pop(device.room, None)
 
+    def resume(self, device: "Device", header: Header, resume: Resume) -> None:
+        """The turn of `header` sounds on at this device, from where it was heard elsewhere."""
+        if header.turn_id in self._silenced or header.turn_id in self._resumed:
+            return
+        self._begin(device, header).resume(resume.clauses, resume.ms)
+
+        def deliver(records: list[Record]) -> None:
+            for event in self._read(records):
+                if event.header.turn_id == header.turn_id:
+                    self._take(event)
+
+        places = [resume.partition % topic_of(ReplyEvent).partitions]
+        self._resumed[header.turn_id] = self.parts.bus.subscribe(
+            None, [topic_name(ReplyEvent)], deliver, partitions=places, from_us=resume.since_us
+        )
+
     def last_heard(self, room: Room) -> Heard | None:
         return self._heard.get(room)
 
@@ -58,22 +79,28 @@ class Sessions:
 
     def deliver(self, records: list[Record]) -> None:
         """reply.v1, in order."""
+        for event in self._read(records):
+            self._take(event)
+
+    def _read(self, records: list[Record]) -> Iterator[ReplyEvent]:
         for record in records:
             try:
-                event = self.parts.sealing.open(parse(record.topic, record.value))
+                yield self.parts.sealing.open(parse(record.topic, record.value))
             except KeyDestroyed:
                 continue
             except Exception as exc:
                 logger.warning("gateway: a reply could not be read: %s", type(exc).__name__)
-                continue
-            self._take(event)
 
     def silence(self, turn_id: str) -> None:
         _keep(self._silenced, turn_id, None)
 
     def heard(self, header: Header, reply: Reply | None) -> None:
         """Publishes what was heard of a turn; nothing of it sounds after this."""
-        heard = reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
+        self._tell_heard(
+            header, reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
+        )
+
+    def _tell_heard(self, header: Header, heard: Heard) -> None:
         self.silence(header.turn_id)
         _keep(self._heard, _room(header), heard)
         self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
@@ -130,12 +157,23 @@ class Sessions:
     async def _sound(self, device: "Device", header: Header, reply: Reply) -> None:
         try:
             await reply.run()
+            if device.gone and device.resumes and not reply.all_heard:
+                await self._held(header, reply)
         except Exception as exc:
             log.failed("gateway: a reply broke off", exc)
         finally:
-            if header.turn_id not in self._silenced:
+            if (reading := self._resumed.pop(header.turn_id, None)) is not None:
+                await reading.stop()
+            if header.turn_id not in self._silenced and not (device.gone and device.resumes):
                 (self.heard if reply.completed is not None else self._broke_off)(header, reply)
             device.done(header.turn_id)
+
+    async def _held(self, header: Header, reply: Reply) -> None:
+        """Its device may come back, here or elsewhere, and hear the rest: then what was heard is told there."""
+        heard, since_us = reply.heard(), clock.now_us()
+        await asyncio.sleep(RESUMED_WITHIN_S)
+        if header.turn_id not in self._silenced and not await resumed(self.parts, header, since_us):
+            self._tell_heard(header, heard)
 
     def _device_for(self, header: Header) -> "Device | None":
         """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""

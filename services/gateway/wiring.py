@@ -29,4 +29,4 @@ def start(ground: Ground, carrier: Carrier) -> tuple[GatewayService, Web]:
 
 async def alone(ground: Ground, carrier: Carrier, stack: AsyncExitStack) -> Running:
     gateway, web = start(ground, carrier)
-    return Running(services={"Gateway": gateway}, tasks=[gateway.run, web.run])
+    return Running(services={"Gateway": gateway}, tasks=[gateway.run, web.run], drain=[gateway.drain])

@@ -7,15 +7,15 @@ while the audio goes on. An utterance is *open* from SpeechStarted until its fac
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parlance import clock
-from parlance.errors import DeadlineExceeded, InvalidRequest, ParlanceError, as_error
+from parlance.errors import DeadlineExceeded, InvalidRequest, ParlanceError, Unreachable, as_error
 from parlance.v1.gateway_service_pb2 import Listening
-from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
+from parlance.v1.speech_pb2 import SpeechEvent
 from parlance.v1.speech_service_pb2 import (
     HearRequest,
     HearResponse,
@@ -26,6 +26,7 @@ from parlance.v1.speech_service_pb2 import (
 )
 from parlance.v1.turn_pb2 import Header
 from services.speech.facts import failed_event, final_event
+from services.speech.open_utterance import Open
 from services.speech.provider import Final, Interim, Routed
 from services.speech.tape import Tape
 from services.speech.utterance import FRAME_US, Endpointer, Endpointing, Found, Utterance
@@ -36,21 +37,6 @@ _INLINE_BYTES = 2 * 1600
 RECOGNITION_S = 20.0
 # What recognition may need of a turn's time to be heard: speech that goes on until then is cut.
 _RESERVE_US = 4_000_000
-
-
-@dataclass(slots=True)
-class Open:
-    """An utterance that has begun. `pcm` is None until it has ended, and where nobody is to recognise it."""
-
-    header: "asyncio.Future[Header | None]"
-    fact: FinalTranscript = field(default_factory=FinalTranscript)
-    pcm: NDArray[np.int16] | None = None
-    asked_at_us: int = 0
-    # The loop's time when it was decided that it had ended.
-    decided_at: float = 0.0
-
-    def known(self) -> Header | None:
-        return self.header.result() if self.header.done() and not self.header.cancelled() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +61,18 @@ class Hearing:
         self._ended: asyncio.Queue[Open | None] = asyncio.Queue()
         # The turn that was heard last in this stream, and its words: the next one may go on with them.
         self._last: tuple[str, str] = ("", "")
+        self._draining = False
         # None: the end.
         self.responses: asyncio.Queue[HearResponse | ParlanceError | None] = asyncio.Queue()
+
+    def drain(self) -> None:
+        """This process is to end: so does the stream, once nothing in it is open."""
+        self._draining = True
+        self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._draining and not self._open:
+            self.responses.put_nowait(Unreachable("this replica of speech stops; ask another one"))
 
     async def listen(self, requests: AsyncIterator[HearRequest]) -> None:
         """Until there are no more requests. What was being said then was cut off, and is not acted upon."""
@@ -103,6 +99,7 @@ class Hearing:
                 if (header := await utterance.header) is not None:
                     self._settle(utterance, header, words)
                 self._open.remove(utterance)
+                self._end_if_drained()
         except Exception as exc:
             self.responses.put_nowait(as_error(exc))
         self.responses.put_nowait(None)

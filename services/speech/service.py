@@ -34,9 +34,21 @@ class SpeechService:
     ) -> None:
         self._parts = Parts(publish, recogniser, voice, rules or Endpointing())
         self._check = check
+        self._streams: set[Hearing] = set()
+        self._draining = False
+
+    def drain(self) -> None:
+        """Streams in which nobody speaks end now, the others when what is said has become words: whoever sends the
+        audio goes on elsewhere."""
+        self._draining = True
+        for stream in self._streams:
+            stream.drain()
 
     async def hear(self, requests: AsyncIterator[HearRequest], call: Call) -> AsyncIterator[HearResponse]:
         stream, error, left = Hearing(self._parts), None, False
+        self._streams.add(stream)
+        if self._draining:
+            stream.drain()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(stream.listen(requests)), group.create_task(stream.recognise())]
             try:
@@ -50,6 +62,7 @@ class SpeechService:
                 left = True
             finally:
                 stream.close(error)
+                self._streams.discard(stream)
                 for task in tasks:
                     task.cancel()
         if error is not None and not left:

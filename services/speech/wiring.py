@@ -21,4 +21,5 @@ async def start(ground: Ground) -> SpeechService:
 
 
 async def alone(ground: Ground, carrier: Carrier, stack: AsyncExitStack) -> Running:
-    return Running(services={"Speech": await start(ground)})
+    speech = await start(ground)
+    return Running(services={"Speech": speech}, drain=[speech.drain])

@@ -17,8 +17,8 @@ from parlance import rpc
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.rpc import Call
 from parlance.rpc_grpc import HEADER, GrpcCarrier
-from parlance.rpc_status import ERROR
 from parlance.rpc_server import GrpcServer
+from parlance.rpc_status import ERROR
 from parlance.v1.llm_service_pb2 import AnswerRequest, AnswerResponse, CheckLlmRouteRequest
 from parlance.v1.llm_service_pb2_grpc import LlmStub
 from parlance.v1.tts_service_pb2 import SpeakRequest

@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,9 @@ _OUTSIDE = contextvars.Context()
 
 class MemoryKeys(Keys):
     """The key file without a file."""
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def _read(self) -> None:
         if not self._data:

@@ -32,10 +32,12 @@ class Desk:
         self.parts, self.service = parts, GatewayService(parts)
 
     async def session_events(self) -> list[Any]:
+        """Of sessions; that the gateway has started belongs to none."""
         await self.parts.bus.flush()
         partitions = range(TOPICS["session.v1"].partitions)
         records = [r for p in partitions for r in await self.parts.bus.read("session.v1", p, 0)]
-        return [self.parts.sealing.open(parse(r.topic, r.value)) for r in records]
+        events = [self.parts.sealing.open(parse(r.topic, r.value)) for r in records]
+        return [event for event in events if not event.HasField("started")]
 
     async def say(self, header: Header, text: str) -> None:
         event = wrap(ReplyEvent, header, ReplyClause(text=text))

@@ -80,6 +80,8 @@ class Hello(_message.Message):
     MUTE_FIELD_NUMBER: _builtins.int
     ONE_TURN_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
+    RESUMES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Empty: the user's default session."""
     device_id: _builtins.str
@@ -97,6 +99,12 @@ class Hello(_message.Message):
     """Empty: live. Otherwise the id of a run that is not: its session is kept apart from the live one of that name, its
     ids derive from it, its turns act on a throw-away state, and nothing is said to it unasked.
     """
+    resumes: _builtins.bool
+    """The client takes a conversation that breaks off up again: what it has not heard yet is held for it a few seconds."""
+    @_builtins.property
+    def resume(self) -> Global___Resume:
+        """A conversation that broke off, perhaps with another gateway, goes on."""
+
     def __init__(
         self,
         *,
@@ -110,14 +118,52 @@ class Hello(_message.Message):
         mute: _builtins.bool = ...,
         one_turn: _builtins.bool = ...,
         run: _builtins.str = ...,
+        resume: Global___Resume | None = ...,
+        resumes: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "run", b"run", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "resume", b"resume", "resumes", b"resumes", "run", b"run", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class Resume(_message.Message):
+    """The turn that was open or sounding when a conversation broke off, and how much of it arrived."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
+    CLAUSES_FIELD_NUMBER: _builtins.int
+    MS_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    partition: _builtins.int
+    """Of Ready."""
+    since_us: _builtins.int
+    """When the turn was accepted, or a little before it was asked."""
+    clauses: _builtins.int
+    """Clauses of which all sound arrived, and milliseconds of the next one."""
+    ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        since_us: _builtins.int = ...,
+        clauses: _builtins.int = ...,
+        ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clauses", b"clauses", "ms", b"ms", "partition", b"partition", "since_us", b"since_us", "turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Resume: _TypeAlias = Resume  # noqa: Y015
 
 @_typing.final
 class Text(_message.Message):
@@ -127,7 +173,9 @@ class Text(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     name: _builtins.str
-    """In a run: names the turn within its session; its id derives from that. Empty: a new id."""
+    """In a run: names the turn within its session; its id derives from that. Live: a UUID that the client has made up and
+    is the turn's id, so that a text whose acceptance was not heard can be sent again. Empty: a new id.
+    """
     def __init__(
         self,
         *,
@@ -251,17 +299,21 @@ class Ready(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     device_id: _builtins.str
+    partition: _builtins.int
+    """Where the replies to this gateway stand; whoever resumes elsewhere names it."""
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         device_id: _builtins.str = ...,
+        partition: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "partition", b"partition", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

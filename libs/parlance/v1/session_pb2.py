@@ -26,7 +26,7 @@ from parlance.v1 import options_pb2 as parlance_dot_v1_dot_options__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/session.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xad\x03\n\x0cSessionEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12-\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x19.parlance.v1.TurnAcceptedH\x00\x12\x33\n\x0binterrupted\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.TurnInterruptedH\x00\x12(\n\x05heard\x18\x04 \x01(\x0b\x32\x17.parlance.v1.ReplyHeardH\x00\x12\x35\n\tconfirmed\x18\x05 \x01(\x0b\x32 .parlance.v1.ConfirmationPressedH\x00\x12/\n\x08\x61ttached\x18\x06 \x01(\x0b\x32\x1b.parlance.v1.DeviceAttachedH\x00\x12/\n\x08\x64\x65tached\x18\x07 \x01(\x0b\x32\x1b.parlance.v1.DeviceDetachedH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:#\x8a\xb5\x18\x1f\n\nsession.v1\x12\x07gateway\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"(\n\x0cTurnAccepted\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xd8\xb5\x18\x01:\x04\x90\xb5\x18\x01\"A\n\x0fTurnInterrupted\x12(\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x19.parlance.v1.Interruption:\x04\xa0\xb5\x18\x01\"/\n\nReplyHeard\x12!\n\x05heard\x18\x01 \x01(\x0b\x32\x12.parlance.v1.Heard\"-\n\x13\x43onfirmationPressed\x12\x10\n\x08\x61\x66\x66irmed\x18\x01 \x01(\x08:\x04\x90\xb5\x18\x01\"\x10\n\x0e\x44\x65viceAttached\"\x10\n\x0e\x44\x65viceDetached*\x91\x01\n\x0cInterruption\x12\x1c\n\x18INTERRUPTION_UNSPECIFIED\x10\x00\x12\x17\n\x13INTERRUPTION_SPEECH\x10\x01\x12\x15\n\x11INTERRUPTION_TEXT\x10\x02\x12\x17\n\x13INTERRUPTION_BUTTON\x10\x03\x12\x1a\n\x16INTERRUPTION_CONTINUED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/session.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xdd\x03\n\x0cSessionEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12-\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x19.parlance.v1.TurnAcceptedH\x00\x12\x33\n\x0binterrupted\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.TurnInterruptedH\x00\x12(\n\x05heard\x18\x04 \x01(\x0b\x32\x17.parlance.v1.ReplyHeardH\x00\x12\x35\n\tconfirmed\x18\x05 \x01(\x0b\x32 .parlance.v1.ConfirmationPressedH\x00\x12/\n\x08\x61ttached\x18\x06 \x01(\x0b\x32\x1b.parlance.v1.DeviceAttachedH\x00\x12/\n\x08\x64\x65tached\x18\x07 \x01(\x0b\x32\x1b.parlance.v1.DeviceDetachedH\x00\x12.\n\x07started\x18\x08 \x01(\x0b\x32\x1b.parlance.v1.GatewayStartedH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:#\x8a\xb5\x18\x1f\n\nsession.v1\x12\x07gateway\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"(\n\x0cTurnAccepted\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xd8\xb5\x18\x01:\x04\x90\xb5\x18\x01\"A\n\x0fTurnInterrupted\x12(\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x19.parlance.v1.Interruption:\x04\xa0\xb5\x18\x01\"/\n\nReplyHeard\x12!\n\x05heard\x18\x01 \x01(\x0b\x32\x12.parlance.v1.Heard\"-\n\x13\x43onfirmationPressed\x12\x10\n\x08\x61\x66\x66irmed\x18\x01 \x01(\x08:\x04\x90\xb5\x18\x01\"!\n\x0e\x44\x65viceAttached\x12\x0f\n\x07resumes\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65viceDetached\"\x10\n\x0eGatewayStarted*\x91\x01\n\x0cInterruption\x12\x1c\n\x18INTERRUPTION_UNSPECIFIED\x10\x00\x12\x17\n\x13INTERRUPTION_SPEECH\x10\x01\x12\x15\n\x11INTERRUPTION_TEXT\x10\x02\x12\x17\n\x13INTERRUPTION_BUTTON\x10\x03\x12\x1a\n\x16INTERRUPTION_CONTINUED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,20 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TURNINTERRUPTED']._serialized_options = b'\240\265\030\001'
   _globals['_CONFIRMATIONPRESSED']._loaded_options = None
   _globals['_CONFIRMATIONPRESSED']._serialized_options = b'\220\265\030\001'
-  _globals['_INTERRUPTION']._serialized_start=767
-  _globals['_INTERRUPTION']._serialized_end=912
+  _globals['_INTERRUPTION']._serialized_start=850
+  _globals['_INTERRUPTION']._serialized_end=995
   _globals['_SESSIONEVENT']._serialized_start=94
-  _globals['_SESSIONEVENT']._serialized_end=523
-  _globals['_TURNACCEPTED']._serialized_start=525
-  _globals['_TURNACCEPTED']._serialized_end=565
-  _globals['_TURNINTERRUPTED']._serialized_start=567
-  _globals['_TURNINTERRUPTED']._serialized_end=632
-  _globals['_REPLYHEARD']._serialized_start=634
-  _globals['_REPLYHEARD']._serialized_end=681
-  _globals['_CONFIRMATIONPRESSED']._serialized_start=683
-  _globals['_CONFIRMATIONPRESSED']._serialized_end=728
-  _globals['_DEVICEATTACHED']._serialized_start=730
-  _globals['_DEVICEATTACHED']._serialized_end=746
-  _globals['_DEVICEDETACHED']._serialized_start=748
-  _globals['_DEVICEDETACHED']._serialized_end=764
+  _globals['_SESSIONEVENT']._serialized_end=571
+  _globals['_TURNACCEPTED']._serialized_start=573
+  _globals['_TURNACCEPTED']._serialized_end=613
+  _globals['_TURNINTERRUPTED']._serialized_start=615
+  _globals['_TURNINTERRUPTED']._serialized_end=680
+  _globals['_REPLYHEARD']._serialized_start=682
+  _globals['_REPLYHEARD']._serialized_end=729
+  _globals['_CONFIRMATIONPRESSED']._serialized_start=731
+  _globals['_CONFIRMATIONPRESSED']._serialized_end=776
+  _globals['_DEVICEATTACHED']._serialized_start=778
+  _globals['_DEVICEATTACHED']._serialized_end=811
+  _globals['_DEVICEDETACHED']._serialized_start=813
+  _globals['_DEVICEDETACHED']._serialized_end=829
+  _globals['_GATEWAYSTARTED']._serialized_start=831
+  _globals['_GATEWAYSTARTED']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

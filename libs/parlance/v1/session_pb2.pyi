@@ -54,6 +54,7 @@ class SessionEvent(_message.Message):
     CONFIRMED_FIELD_NUMBER: _builtins.int
     ATTACHED_FIELD_NUMBER: _builtins.int
     DETACHED_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _turn_pb2.Header: ...
@@ -70,6 +71,8 @@ class SessionEvent(_message.Message):
     @_builtins.property
     def detached(self) -> Global___DeviceDetached: ...
     @_builtins.property
+    def started(self) -> Global___GatewayStarted: ...
+    @_builtins.property
     def sealed(self) -> _turn_pb2.Sealed: ...
     def __init__(
         self,
@@ -81,13 +84,14 @@ class SessionEvent(_message.Message):
         confirmed: Global___ConfirmationPressed | None = ...,
         attached: Global___DeviceAttached | None = ...,
         detached: Global___DeviceDetached | None = ...,
+        started: Global___GatewayStarted | None = ...,
         sealed: _turn_pb2.Sealed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attached", b"attached", "confirmed", b"confirmed", "detached", b"detached", "event", b"event", "header", b"header", "heard", b"heard", "interrupted", b"interrupted", "sealed", b"sealed", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "interrupted", "heard", "confirmed", "attached", "detached"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "interrupted", "heard", "confirmed", "attached", "detached", "started"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -177,12 +181,17 @@ Global___ConfirmationPressed: _TypeAlias = ConfirmationPressed  # noqa: Y015
 class DeviceAttached(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    RESUMES_FIELD_NUMBER: _builtins.int
+    resumes: _builtins.str
+    """The turn that sounds on here, after its conversation broke off elsewhere."""
     def __init__(
         self,
+        *,
+        resumes: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resumes", b"resumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,3 +211,20 @@ class DeviceDetached(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeviceDetached: _TypeAlias = DeviceDetached  # noqa: Y015
+
+@_typing.final
+class GatewayStarted(_message.Message):
+    """A gateway began anew: the devices that an earlier life of it had are gone. On every partition, for no session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GatewayStarted: _TypeAlias = GatewayStarted  # noqa: Y015

@@ -1,0 +1,161 @@
+"""A client's conversation that goes on where its connection breaks: with the next gateway, from where it was heard.
+
+What was asked and not accepted is asked again under the same id; of what sounds, the rest is asked for (Hello.resume).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from parlance import clock, ids
+from parlance.client import Client
+from parlance.errors import Unreachable
+from parlance.v1.gateway_service_pb2 import ConverseRequest, ConverseResponse, Hello, Resume
+from parlance.v1.reply_pb2 import Outcome
+
+# How long no gateway may answer, and how often one is tried.
+_PATIENCE_S, _AGAIN_S = 15.0, 0.3
+# The clocks of a client and a gateway differ.
+_EARLIER_US = 10_000_000
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The newest turn, as far as this client knows of it. `sent`: what it was asked with, until that is known to be
+    accepted (and, where it was spoken, to have become words)."""
+
+    id: str = ""
+    since_us: int = 0
+    sent: list[ConverseRequest] = field(default_factory=list)
+    open: bool = False
+    # Clauses that were shown; whole ones that sounded; milliseconds of the next one's sound.
+    shown: int = 0
+    ended: bool = False
+    clauses: int = 0
+    ms: float = 0.0
+
+    @property
+    def speaks(self) -> bool:
+        """It was spoken and has not become words: then all of it is said again, as a turn of its own."""
+        return bool(self.sent) and not self.sent[0].HasField("text")
+
+    def heard(self, seq: int, ms: float) -> None:
+        if seq != self.clauses:
+            self.clauses, self.ms = seq, 0.0
+        self.ms += ms
+
+
+class Conversation:
+    """`requests`: what the client says, without hello; None ends it."""
+
+    def __init__(self, client: Client, hello: Hello, requests: "asyncio.Queue[ConverseRequest | None]") -> None:
+        self._client, self._requests = client, requests
+        self._hello = Hello()
+        self._hello.CopyFrom(hello)
+        self._hello.resumes = True
+        self._turn = _Turn()
+        self._partition = 0
+        self._ready = self._over = False
+
+    async def responses(self) -> AsyncGenerator[ConverseResponse, None]:
+        """Until the conversation is over. Raises Unreachable where no gateway answers, at once when none ever did."""
+        self._silent_since = 0.0
+        while True:
+            try:
+                async with aclosing(self._client.converse(self._stream())) as responses:
+                    async for response in responses:
+                        self._silent_since = 0.0
+                        if self._is_new(response):
+                            yield response
+            except Unreachable:
+                if self._gives_up():
+                    raise
+            if self._over or (self._hello.one_turn and not self._turn.open):
+                return
+            await asyncio.sleep(_AGAIN_S)
+
+    def _gives_up(self) -> bool:
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        return not self._ready or now - self._silent_since > _PATIENCE_S
+
+    def _accepted(self, accepted: Any) -> None:
+        turn = self._turn
+        if not turn.speaks:
+            turn.sent.clear()
+        if turn.id != accepted.turn_id:
+            turn = self._turn = _Turn(accepted.turn_id, sent=turn.sent, open=True)
+        turn.since_us = accepted.accepted_at_us - _EARLIER_US
+
+    async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
+        again, turn = list(self._turn.sent), self._turn
+        hello = Hello()
+        hello.CopyFrom(self._hello)
+        if self._ready and turn.open and turn.id and not turn.speaks:
+            resume = Resume(turn_id=turn.id, partition=self._partition, since_us=turn.since_us)
+            resume.clauses, resume.ms = turn.clauses, int(turn.ms)
+            hello.resume.CopyFrom(resume)
+        yield ConverseRequest(hello=hello)
+        for request in again:
+            yield request
+        while not self._over:
+            taken = await self._requests.get()
+            if taken is None:
+                self._over = True
+                return
+            self._asks(taken)
+            yield taken
+
+    def _asks(self, request: ConverseRequest) -> None:
+        """Notes what may have to be asked again."""
+        kind = request.WhichOneof("message")
+        if kind == "text":
+            request.text.name = request.text.name or ids.new()
+            since_us = clock.now_us() - _EARLIER_US
+            self._turn = _Turn(id=request.text.name, since_us=since_us, sent=[request], open=True)
+        elif kind in ("audio", "audio_end"):
+            if not self._turn.sent:
+                self._turn = _Turn(open=True)
+            self._turn.sent.append(request)
+
+    def _is_new(self, response: ConverseResponse) -> bool:
+        """Notes how far things are. False: the client knows it already."""
+        kind = response.WhichOneof("message") or ""
+        if kind == "accepted":
+            self._accepted(response.accepted)
+        note = getattr(self, f"_on_{kind}", None)
+        if note is None:
+            return True
+        message = getattr(response, kind)
+        return bool(note(message)) if getattr(message, "turn_id", self._turn.id) in ("", self._turn.id) else True
+
+    def _on_ready(self, ready: Any) -> bool:
+        known, self._ready = self._ready, True
+        self._partition = ready.partition
+        self._hello.session_id, self._hello.device_id = ready.session_id, ready.device_id
+        return not known
+
+    def _on_transcript(self, transcript: Any) -> bool:
+        self._turn.sent.clear()
+        return True
+
+    def _on_audio(self, audio: Any) -> bool:
+        self._turn.heard(audio.seq, len(audio.pcm) * 500 / audio.sample_rate_hz)
+        return True
+
+    def _on_clause(self, clause: Any) -> bool:
+        known = self._turn.shown
+        self._turn.shown = max(known, clause.seq + 1)
+        return bool(clause.seq >= known)
+
+    def _on_ended(self, ended: Any) -> bool:
+        known, self._turn.ended = self._turn.ended, True
+        self._turn.open = self._turn.open and ended.outcome != Outcome.OUTCOME_CANCELLED
+        return not known
+
+    def _on_spoken(self, spoken: Any) -> bool:
+        self._turn.open = False
+        return True

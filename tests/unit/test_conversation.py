@@ -1,0 +1,180 @@
+"""A client's conversation goes on where its connection breaks."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from parlance import conversation
+from parlance.conversation import Conversation
+from parlance.errors import Unreachable
+from parlance.v1.gateway_service_pb2 import (
+    Accepted,
+    Audio,
+    AudioEnd,
+    Clause,
+    ConverseRequest,
+    ConverseResponse,
+    Ended,
+    Hello,
+    Ready,
+    Spoken,
+    Text,
+)
+from parlance.v1.reply_pb2 import Outcome
+
+Stream = Callable[[AsyncIterator[ConverseRequest]], AsyncGenerator[ConverseResponse, None]]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "_AGAIN_S", 0.0)
+
+
+class Gateways:
+    """Each connection is played by the next stream."""
+
+    def __init__(self, *streams: Stream) -> None:
+        self._streams = list(streams)
+
+    def converse(self, requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        return self._streams.pop(0)(requests)
+
+
+class Seen:
+    """What one connection was sent before it broke or ended."""
+
+    def __init__(self) -> None:
+        self.hello = Hello()
+        self.requests: list[ConverseRequest] = []
+
+    async def take(self, requests: AsyncIterator[ConverseRequest], count: int) -> None:
+        self.hello = (await anext(requests)).hello
+        for _ in range(count):
+            self.requests.append(await anext(requests))
+
+
+def _ready(slot: int) -> ConverseResponse:
+    return ConverseResponse(ready=Ready(session_id="s", device_id="d", partition=slot))
+
+
+def _clause(turn: str, seq: int) -> ConverseResponse:
+    return ConverseResponse(clause=Clause(turn_id=turn, seq=seq, text=f"Clause {seq}."))
+
+
+def _audio(turn: str, seq: int, ms: int) -> ConverseResponse:
+    return ConverseResponse(audio=Audio(turn_id=turn, seq=seq, pcm=bytes(32 * ms), sample_rate_hz=16000))
+
+
+async def _run(gateways: Gateways, *requests: ConverseRequest, **hello: Any) -> list[ConverseResponse]:
+    queue: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
+    for request in requests:
+        queue.put_nowait(request)
+    talk = Conversation(gateways, Hello(one_turn=True, **hello), queue)  # type: ignore[arg-type]
+    return [response async for response in talk.responses()]
+
+
+async def test_a_text_whose_acceptance_was_not_heard_is_asked_again_under_its_id() -> None:
+    first, second = Seen(), Seen()
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await first.take(requests, 1)
+        yield _ready(0)
+        raise Unreachable("the connection broke")
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.take(requests, 1)
+        turn = second.requests[0].text.name
+        yield _ready(1)
+        yield ConverseResponse(accepted=Accepted(turn_id=turn))
+        yield _clause(turn, 0)
+        yield ConverseResponse(spoken=Spoken(turn_id=turn))
+
+    got = await _run(Gateways(dies, answers), ConverseRequest(text=Text(text="what time is it")))
+    assert second.requests[0] == first.requests[0] and second.requests[0].text.name
+    assert (second.hello.resume.turn_id, second.hello.resume.partition) == (first.requests[0].text.name, 0)
+    assert (second.hello.session_id, second.hello.device_id) == ("s", "d")
+    assert [r.WhichOneof("message") for r in got] == ["ready", "accepted", "clause", "spoken"]
+
+
+async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_twice() -> None:
+    second = Seen()
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        turn = (await anext(requests)).text.name
+        yield _ready(2)
+        yield ConverseResponse(accepted=Accepted(turn_id=turn, accepted_at_us=20_000_000))
+        yield _clause(turn, 0)
+        yield _audio(turn, 0, 700)
+        yield _clause(turn, 1)
+        yield ConverseResponse(ended=Ended(turn_id=turn, outcome=Outcome.OUTCOME_ANSWERED))
+        yield _audio(turn, 1, 120)
+        raise Unreachable("the connection broke")
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.take(requests, 0)
+        turn = second.hello.resume.turn_id
+        yield _ready(1)
+        yield _clause(turn, 0)
+        yield _clause(turn, 1)
+        yield ConverseResponse(ended=Ended(turn_id=turn, outcome=Outcome.OUTCOME_ANSWERED))
+        yield _audio(turn, 1, 300)
+        yield ConverseResponse(spoken=Spoken(turn_id=turn))
+
+    got = await _run(Gateways(dies, answers), ConverseRequest(text=Text(text="tell me")))
+    resume = second.hello.resume
+    assert (resume.partition, resume.clauses, resume.ms, resume.since_us) == (2, 1, 120, 10_000_000)
+    kinds = [r.WhichOneof("message") for r in got]
+    assert kinds == ["ready", "accepted", "clause", "audio", "clause", "ended", "audio", "audio", "spoken"]
+
+
+async def test_a_recording_that_has_not_become_words_is_said_again_whole() -> None:
+    second = Seen()
+    recording = [
+        ConverseRequest(audio=b"1" * 9),
+        ConverseRequest(audio=b"2" * 9),
+        ConverseRequest(audio_end=AudioEnd()),
+    ]
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        yield _ready(0)
+        for _ in range(4):
+            await anext(requests)
+        yield ConverseResponse(accepted=Accepted(turn_id="one"))
+        raise Unreachable("the connection broke")
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.take(requests, 3)
+        yield ConverseResponse(accepted=Accepted(turn_id="two"))
+        yield ConverseResponse(spoken=Spoken(turn_id="two"))
+
+    await _run(Gateways(dies, answers), *recording)
+    assert second.requests == recording and not second.hello.HasField("resume")
+
+
+async def test_where_nothing_ever_ran_it_is_told_at_once() -> None:
+    async def absent(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        raise Unreachable("nothing answers")
+        yield ConverseResponse()
+
+    with pytest.raises(Unreachable):
+        await _run(Gateways(absent), ConverseRequest(text=Text(text="hello")))
+
+
+async def test_a_gateway_that_stays_away_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "_PATIENCE_S", 0.0)
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        yield _ready(0)
+        await anext(requests)
+        await anext(requests)
+        raise Unreachable("the connection broke")
+
+    async def absent(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        raise Unreachable("nothing answers")
+        yield ConverseResponse()
+
+    with pytest.raises(Unreachable):
+        await _run(Gateways(dies, absent, absent), ConverseRequest(text=Text(text="hello")))
