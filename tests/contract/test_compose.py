@@ -11,7 +11,6 @@ from infra.docker.packages import OWN, wanted
 from parlance.config import PORTS
 
 ROOT = Path(__file__).parents[2]
-OBSERVABILITY = ROOT / "infra/observability"
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
 
 
@@ -20,8 +19,12 @@ def load(path: Path) -> dict[str, Any]:
     return loaded
 
 
-STACK, DASHBOARDS = load(ROOT / "docker-compose.yml"), load(OBSERVABILITY / "compose.yml")
-CONTAINERS: dict[str, dict[str, Any]] = {**STACK["services"], **DASHBOARDS["services"]}
+STACK = load(ROOT / "docker-compose.yml")
+INCLUDED = {Path(name): load(ROOT / name) for name in STACK["include"]}
+FILES = [STACK, *INCLUDED.values()]
+CONTAINERS: dict[str, dict[str, Any]] = {name: made for file in FILES for name, made in file["services"].items()}
+VOLUMES = {name for file in FILES for name in file["volumes"]}
+NETWORKS = [(name, made) for file in FILES for name, made in file["networks"].items()]
 # One-shot jobs: they end, so nobody asks how they are.
 JOBS = {name for name, made in CONTAINERS.items() if made["restart"] != "unless-stopped"}
 MAY_LEAVE = {"llm", "speech", "tts", "actions"}
@@ -96,17 +99,34 @@ def test_doors_open_on_this_machine_alone_unless_somebody_says_otherwise() -> No
 
 
 def test_the_inner_network_has_no_way_out_and_the_edge_lets_only_answers_leave() -> None:
-    for file in (STACK, DASHBOARDS):
-        assert file["networks"]["inside"] == {"internal": True}
-        assert file["networks"]["edge"] == {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
+    assert {name for name, _ in NETWORKS} == {"inside", "edge", "outside"}
+    for name, made in NETWORKS:
+        if name == "inside":
+            assert made == {"internal": True}
+        elif name == "edge":
+            assert made == {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
+
+
+def mounts(name: str) -> dict[str, str]:
+    """What is mounted, by its source: the path, and "ro"."""
+    return dict(mount.partition(":")[::2] for mount in CONTAINERS[name].get("volumes", []))
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_nothing_of_the_host_is_mounted_but_files_that_are_read(name: str) -> None:
-    volumes = set(STACK["volumes"]) | set(DASHBOARDS["volumes"])
-    for mount in CONTAINERS[name].get("volumes", []):
-        source, _, rest = mount.partition(":")
-        assert source in volumes or (source.startswith("./") and rest.endswith(":ro")), mount
+    for source, target in mounts(name).items():
+        assert source in VOLUMES or (source.startswith("./") and target.endswith(":ro")), source
+
+
+def test_a_volume_of_secrets_is_mounted_by_one_container_and_by_who_fills_it() -> None:
+    for volume in (v for v in VOLUMES if v.startswith("secrets-")):
+        owner = volume.removeprefix("secrets-")
+        assert mounts("secrets")[volume] == f"/handed/{owner}"
+        readers = {name for name in CONTAINERS if volume in mounts(name)} - {"secrets"}
+        # The broker's own certificate is the one that may make topics and give rights before anybody has any.
+        assert readers == ({owner, "topics"} if owner == "kafka" else {owner} & CONTAINERS.keys())
+        assert all(mounts(name)[volume] == "/secrets:ro" for name in readers)
+    assert {name for name in CONTAINERS if "authority" in mounts(name)} == {"secrets"}
 
 
 def test_no_secret_is_in_the_files() -> None:
