@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from parlance.errors import Internal, ParlanceError, Unavailable, Unreachable
-from parlance.replicas import Replicas
+from parlance.replicas import Replica, Replicas
 from parlance.rpc import Call, Credentials, close, descriptor, failure
 from parlance.rpc_status import from_status, too_late
 
@@ -84,23 +84,23 @@ class GrpcCarrier:
         loop, begun = asyncio.get_running_loop(), False
         until = loop.time() + (self._patience_s if isinstance(request, Message) else 0.0)
         while True:
-            for address, last in self._candidates(method, request, call):
+            for replica, last in await self._candidates(method, request, call):
                 try:
-                    async with aclosing(self._ask_at(address, method, request, call)) as messages:
+                    async with aclosing(self._ask_at(replica, method, request, call)) as messages:
                         async for message in messages:
                             begun = True
                             yield message
                     return
                 except Unreachable:
-                    self._replicas.silent(address)
+                    self._replicas.silent(replica)
                     if begun or (last and loop.time() >= until):
                         raise
             await asyncio.sleep(_AGAIN_S)
 
     async def _ask_at(
-        self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call
+        self, replica: Replica, method: str, request: Message | AsyncIterator[Message], call: Call
     ) -> AsyncGenerator[Message, None]:
-        stream = self._open(address, method, request, call)
+        stream = self._open(replica, method, request, call)
         self._running.add(stream)
         try:
             while (message := await stream.next()) is not None:
@@ -116,41 +116,41 @@ class GrpcCarrier:
         for channel in self._channels.values():
             await channel.close()
 
-    def _candidates(
+    async def _candidates(
         self, method: str, request: Message | AsyncIterator[Message], call: Call
-    ) -> Iterator[tuple[str, bool]]:
-        """At least one address; and whether it is the last."""
+    ) -> Iterator[tuple[Replica, bool]]:
+        """At least one replica; and whether it is the last."""
         service = method.partition(".")[0]
-        ranked = self._replicas.ranked(service, call.header.session_id)
+        ranked = await self._replicas.ranked(service, call.header.session_id)
         if not ranked or self._stopped:
             raise Unavailable(f"no address of the {service} service is known to this process")
         asked = ranked if isinstance(request, Message) else ranked[:1]
-        return ((address, address == asked[-1]) for address in asked)
+        return ((replica, replica is asked[-1]) for replica in asked)
 
-    def _open(self, address: str, method: str, request: Message | AsyncIterator[Message], call: Call) -> "_Stream":
+    def _open(self, replica: Replica, method: str, request: Message | AsyncIterator[Message], call: Call) -> "_Stream":
         remaining = call.remaining()
         if remaining <= 0:
             raise too_late(method)
         service, _, name = method.partition(".")
         described = descriptor(service).methods_by_name[name]
-        channel = self._channel(address)
+        channel = self._channel(replica)
         open_ = channel.stream_stream if described.client_streaming else channel.unary_stream
         metadata = ((HEADER, call.header.SerializeToString()), (CALL_ID, call.id), (BEGUN, str(int(call.begun))))
         given: Any = None if described.client_streaming else _bytes(request)
         rpc: Any = open_(path(described))(
             given, timeout=None if remaining == math.inf else remaining, metadata=metadata
         )
-        return _Stream(rpc, described, address, None if isinstance(request, Message) else request)
+        return _Stream(rpc, described, replica.address, None if isinstance(request, Message) else request)
 
-    def _channel(self, address: str) -> grpc.aio.Channel:
-        channel = self._channels.get(address)
+    def _channel(self, replica: Replica) -> grpc.aio.Channel:
+        channel = self._channels.get(replica.address)
         if channel is None:
-            channel = (
-                grpc.aio.secure_channel(address, self._tls, _CHANNEL_OPTIONS)
-                if self._tls
-                else grpc.aio.insecure_channel(address, _CHANNEL_OPTIONS)
-            )
-            self._channels[address] = channel
+            if self._tls:
+                options = [*_CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", replica.host.strip("[]"))]
+                channel = grpc.aio.secure_channel(replica.address, self._tls, options)
+            else:
+                channel = grpc.aio.insecure_channel(replica.address, _CHANNEL_OPTIONS)
+            self._channels[replica.address] = channel
         return channel
 
 
