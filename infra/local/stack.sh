@@ -34,7 +34,14 @@ case "${1:-}" in
   up)
     prepare
     docker compose up --build --detach --wait --wait-timeout 300
-    echo "Parlance is ready: gRPC on 127.0.0.1:${PARLANCE_GRPC_PORT:-50051}, the page on http://127.0.0.1:${PARLANCE_HTTP_PORT:-8080} (make down ends it)"
+    mkdir -p .stack && chmod 700 .stack
+    docker compose cp secrets:/handed/operator/. .stack >/dev/null 2>&1
+    cat <<TOLD
+Parlance is ready: gRPC on 127.0.0.1:${PARLANCE_GRPC_PORT:-50051}, the page on http://127.0.0.1:${PARLANCE_HTTP_PORT:-8080}.
+The command line shows the operator's certificate there; type:
+  export PARLANCE_TLS=$PWD/.stack
+make down ends it.
+TOLD
     ;;
   down)
     docker compose --profile '*' down

@@ -9,6 +9,7 @@ import yaml
 
 from infra.docker.packages import OWN, wanted
 from parlance.config import PORTS
+from parlance.process import DRAIN_S
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
@@ -59,6 +60,11 @@ def test_a_container_can_do_nothing_but_its_work(name: str) -> None:
     assert not {"privileged", "pid", "ipc", "userns_mode", "devices"} & made.keys()
     assert 0 < made["pids_limit"] <= 256 and re.fullmatch(r"\d+[mg]", made["mem_limit"])
     assert made["restart"] in ("unless-stopped", "on-failure:3", "on-failure:5")
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_a_service_is_given_the_time_that_it_takes_to_drain(name: str) -> None:
+    assert float(CONTAINERS[name]["stop_grace_period"].removesuffix("s")) > DRAIN_S
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

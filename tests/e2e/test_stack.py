@@ -61,6 +61,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert built.returncode == 0, built.stderr[-4000:]
         up = made.compose("up", "--detach", "--wait", "--wait-timeout", str(_UP_S), check=False)
         assert up.returncode == 0, up.stderr[-2000:] + made.compose("logs", "--tail", "20").stdout
+        made.compose("cp", "secrets:/handed/operator", str(made.door.home.parent))
+        made.door.extra["PARLANCE_TLS"] = str(made.door.home.parent / "operator")
         yield made
     finally:
         made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
@@ -101,6 +103,15 @@ def _until_back(stack: Stack, service: str) -> None:
     while (made := stack.inspect(service))["RestartCount"] == 0 or made["State"]["Health"]["Status"] != "healthy":
         assert time.monotonic() < until, stack.compose("logs", "--tail", "20", service).stdout
         time.sleep(0.5)
+
+
+def test_every_service_tells_its_numbers_inside_the_stack(stack: Stack) -> None:
+    asked = "import urllib.request as r; print(r.urlopen('http://{}:9464/metrics', timeout=5).read().decode())"
+    told = {name: stack.run("gateway", asked.format(name)).stdout for name in PORTS}
+    assert all("parlance_bus_failed 0.0" in text for text in told.values()), told
+    assert re.search(r'parlance_turns_total{outcome="answered",reason=""} [1-9]', told["dialogue"])
+    assert 'parlance_handler_seconds_count{stage="intent"}' in told["intent"]
+    assert 'parlance_call_seconds_count{method="Actions.Run"}' in told["actions"]
 
 
 @pytest.mark.parametrize("service", PORTS)
