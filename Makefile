@@ -8,7 +8,7 @@ SEEDS ?= 10000
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run kafka kafka-stop up down stack-test test check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ setup-dev: # the same, with what tests and checks need
 run: setup ## start Parlance: gRPC on 127.0.0.1:50051, the page on 127.0.0.1:8080; Ctrl-C ends it
 	@exec $(BIN)/parlance run
 
-kafka: ## start a Kafka broker on 127.0.0.1:19092 (needs Java 17 and Maven; KAFKA_PORT chooses another port)
+kafka: ## start a Kafka broker on 127.0.0.1:19092 (Java 17, Maven; KAFKA_PORT=n; KAFKA_TLS=.tls: certificates)
 	@infra/local/kafka.sh start
 
 kafka-stop: ## end it; its data stays in .kafka/
@@ -38,6 +38,9 @@ down: ## end it; its data stays in Docker's volumes
 
 stack-test: setup-dev ## build the stack, speak to it, kill parts of it, end it (needs Docker)
 	@infra/local/stack.sh test
+
+certificates: setup-dev ## make .tls: an authority and a certificate for each service (RENEW=1: anew)
+	@$(BIN)/python infra/local/certificates.py $(if $(RENEW),--renew)
 
 test: setup-dev ## all tests that need Python alone; with Java and Maven, or Docker, those of Kafka too
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node and not stack"

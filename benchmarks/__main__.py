@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("overhead", "latency", "bargein", "footprint", "soak", "journal_hops")
+NAMES = ("overhead", "latency", "bargein", "footprint", "soak", "journal_hops", "turn_cost")
 
 
 def main() -> int:

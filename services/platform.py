@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvloop
 
-from parlance import metrics
+from parlance import access, metrics, tls
 from parlance.bus_choice import for_services
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
@@ -90,7 +90,8 @@ async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService]
 async def _running(ground: Ground, ledger: LedgerService, built: Built) -> AsyncGenerator[None, None]:
     """The stages first, for they hand the backlog over; then the doors."""
     gateway, web = gateway_wiring.start(ground, built.carrier)
-    server = GrpcServer({"Gateway": gateway}, ground.config.address)
+    shown = tls.own(ground.config.tls, "gateway")
+    server = GrpcServer({"Gateway": gateway}, ground.config.address, shown, access=access.load() if shown else None)
     stages = {"intent": built.intent, "dialogue": built.dialogue.stage}
     async with asyncio.TaskGroup() as group:
         Replays(ground.bus, stages, group).watch(ground.routes)

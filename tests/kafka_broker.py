@@ -40,7 +40,9 @@ class Broker(Protocol):
 
 @cache
 def kind() -> str:
-    """ "docker", "maven", or "" where there is neither."""
+    """ "docker", "maven", or "" where there is neither. PARLANCE_TEST_KAFKA chooses where there are both."""
+    if (chosen := os.environ.get("PARLANCE_TEST_KAFKA")) in ("docker", "maven"):
+        return chosen
     if shutil.which("docker") and _has_testcontainers():
         asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
         if asked.returncode == 0:
@@ -52,7 +54,7 @@ def told() -> str:
     """For the head of a test run."""
     return {
         "docker": f"Kafka: {IMAGE} in Docker (Testcontainers)",
-        "maven": "Kafka: from Maven artifacts (no Docker here)",
+        "maven": "Kafka: from Maven artifacts (no Docker here, or not chosen)",
         "": "Kafka: none (no Docker, and not both Java and Maven); its tests are skipped",
     }[kind()]
 
@@ -134,7 +136,11 @@ class DockerBroker:
         if self._started:
             self._container.get_wrapped_container().start()
         else:
-            self._container.start()
+            try:
+                self._container.start()
+            except BaseException:  # it runs, and nobody would end it
+                self._container.stop()
+                raise
         self._started = True
         until = time.monotonic() + 60
         while time.monotonic() < until:

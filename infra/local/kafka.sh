@@ -2,12 +2,18 @@
 # A real Kafka broker (one node, KRaft) from Maven artifacts: Java and Maven, no Docker.
 #   infra/local/kafka.sh start|stop|jars|forget
 # KAFKA_PORT: where it listens on 127.0.0.1 (the port after it is its controller's). KAFKA_DATA: its folder.
+# KAFKA_TLS: the folder of `make certificates`. The broker then takes TLS with certificates alone, and nobody but itself
+# (CN=kafka) may do anything until `parlance topics apply --access infra/access.yaml --as kafka` has said who may what.
 # Starting a broker that runs and stopping one that does not are done already. `forget` stops it and deletes its data.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 port=${KAFKA_PORT:-19092}
 data=${KAFKA_DATA:-.kafka/broker-$port}
 lib=.kafka/lib
+tls=${KAFKA_TLS:-}
+protocol=PLAINTEXT
+url=kafka://127.0.0.1:$port
+[ -z "$tls" ] || protocol=SSL url=kafka+tls://127.0.0.1:$port
 pid_file=$data/pid
 
 fail() {
@@ -44,16 +50,34 @@ jars() {
   mv $lib.new $lib
 }
 
+secure() { # what the broker needs to know of certificates; its controller is spoken to in the same way
+  local file
+  for file in ca.crt kafka.pem; do
+    [ -r "$tls/$file" ] || fail "KAFKA_TLS: $tls/$file cannot be read; type: make certificates"
+  done
+  cat <<PROPERTIES
+ssl.keystore.type=PEM
+ssl.keystore.location=$tls/kafka.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$tls/ca.crt
+ssl.client.auth=required
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:CN=kafka
+allow.everyone.if.no.acl.found=false
+PROPERTIES
+}
+
 configure() {
   mkdir -p "$data"
   cat >"$data/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=$protocol://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=$protocol://127.0.0.1:$port
+listener.security.protocol.map=$protocol:$protocol,CONTROLLER:$protocol
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=$protocol
 log.dirs=$data/log
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -66,6 +90,7 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 PROPERTIES
+  [ -z "$tls" ] || secure >>"$data/server.properties"
   [ -f "$data/log/meta.properties" ] || {
     # 16 random bytes as Kafka writes them; a leading dash would look like an option
     local id
@@ -79,7 +104,7 @@ PROPERTIES
 start() {
   check_port
   if running && answers "$port"; then
-    echo "Kafka runs already: kafka://127.0.0.1:$port (process $(cat "$pid_file"))"
+    echo "Kafka runs already: $url (process $(cat "$pid_file"))"
     return
   fi
   local taken
@@ -96,7 +121,7 @@ start() {
   }
   for _ in {1..600}; do
     if answers "$port"; then
-      echo "Kafka is ready: kafka://127.0.0.1:$port (make kafka-stop ends it; its data is in $data)"
+      echo "Kafka is ready: $url (make kafka-stop ends it; its data is in $data)"
       return
     fi
     running || kill -0 "$(cat "$pid_file")" 2>/dev/null || fail "the broker ended at once; $data/broker.log says why"

@@ -33,6 +33,7 @@ prepare() {
 case "${1:-}" in
   up)
     prepare
+    [[ ",${COMPOSE_PROFILES:-}," != *,observability,* ]] || export PARLANCE_OTLP=${PARLANCE_OTLP:-http://collector:4318}
     docker compose up --build --detach --wait --wait-timeout 300
     mkdir -p .stack && chmod 700 .stack
     docker compose cp secrets:/handed/operator/. .stack >/dev/null 2>&1

@@ -11,7 +11,7 @@ from typing import Any
 from parlance.bus import Deliver, Out, Record, Subscription
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import TopicInfo
-from parlance.kafka_address import STOP_S, parse
+from parlance.kafka_address import GROUP_PREFIX, STOP_S, parse
 from parlance.kafka_client import check_topics
 from parlance.kafka_entry import size_of
 from parlance.kafka_ownership import Ownerships
@@ -20,6 +20,7 @@ from parlance.kafka_sender import Sender
 from parlance.kafka_subscription import KafkaSubscription, Plumbing
 from parlance.kafka_wanted import Wanted
 from parlance.log import logger
+from parlance.rpc import Credentials
 
 _PROBE_S = 1.0
 # So long may the broker think before it counts as silent.
@@ -27,11 +28,11 @@ _SILENT_S = 3.0
 
 
 class KafkaBus:
-    """`url`: kafka://HOST:PORT[,HOST:PORT...]. `prefix`: stands before the names of its groups. Raises InvalidRequest
-    where the url is none."""
+    """`url`: kafka://HOST:PORT[,HOST:PORT...], or kafka+tls:// with `tls`. `prefix`: stands before the names of its
+    groups. Raises InvalidRequest where the url is none."""
 
-    def __init__(self, url: str, *, prefix: str = "parlance.") -> None:
-        self._address = parse(url)
+    def __init__(self, url: str, *, prefix: str = GROUP_PREFIX, tls: Credentials | None = None) -> None:
+        self._address = parse(url, tls)
         self._prefix = prefix
         self.flush_first: Callable[[], Awaitable[None]] | None = None
         """What else must have been written before a subscription can be called caught up."""

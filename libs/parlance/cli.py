@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config
+from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config, tls
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
 from parlance.cli_more import dlq_app, import_app
 from parlance.cli_replay import replay_app
@@ -124,7 +124,10 @@ def ask(
 
 def _talk(as_json: bool, stay: float, play: bool) -> Talk:
     show = cli_show.silent if as_json else cli_show.line
-    return Talk(config.load().gateways, show, stays=stay > 0, play=play)
+    settings = config.load()
+    talk = Talk(settings.gateways, show, stays=stay > 0, play=play)
+    talk.credentials = tls.own(settings.tls, tls.OPERATOR)
+    return talk
 
 
 def _finish(talk: Talk, stay: float, out: Path | None, as_json: bool) -> None:

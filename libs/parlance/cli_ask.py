@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from parlance import config
+from parlance import config, tls
 from parlance.cli_offline import Offline
 from parlance.cli_talk import NotRunning
 from parlance.client import Client
-from parlance.errors import Unreachable
+from parlance.errors import Mistrusted, Unreachable
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -28,11 +28,14 @@ def print_json(value: Any) -> None:
 
 
 async def from_running(method: str, request: Any) -> Any:
-    async with Client(config.load().gateways) as client:
+    settings = config.load()
+    async with Client(settings.gateways, tls.own(settings.tls, tls.OPERATOR)) as client:
         try:
             return await client.ask(method, request)
+        except Mistrusted:
+            raise
         except Unreachable as exc:
-            raise NotRunning(config.load().gateways) from exc
+            raise NotRunning(settings.gateways) from exc
 
 
 async def anywhere(method: str, request: Any) -> Any:

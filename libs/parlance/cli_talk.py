@@ -10,7 +10,7 @@ from parlance.cli_player import Player
 from parlance.cli_sound import Sound
 from parlance.client import Client
 from parlance.conversation import Conversation
-from parlance.errors import InvalidRequest, Unavailable, Unreachable, from_proto
+from parlance.errors import InvalidRequest, Mistrusted, Unavailable, Unreachable, from_proto
 from parlance.v1.gateway_service_pb2 import (
     AudioEncoding,
     AudioEnd,
@@ -55,6 +55,7 @@ class Talk:
         self._player = Player() if play else None
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self._hello = Hello()
+        self.credentials: Any = None  # where the gateway has certificates
         self.heard = Heard()
         self._ready = False
         self._stay_s = 0.0
@@ -84,14 +85,14 @@ class Talk:
 
     async def run(self, stay_s: float) -> Heard:
         """Until the turn has ended and sounded, and for `stay_s` seconds more."""
-        async with Client(self._address) as client:
+        async with Client(self._address, self.credentials) as client:
             try:
                 async with asyncio.TaskGroup() as self._group:
                     talking = self._group.create_task(self._converse(client, stay_s))
                     await self._unless_stopped(talking)
             except ExceptionGroup as group:
                 error = group.exceptions[0]
-                if isinstance(error, Unreachable) and not self._ready:
+                if isinstance(error, Unreachable) and not isinstance(error, Mistrusted) and not self._ready:
                     raise NotRunning(self._address) from None
                 raise error from None
             finally:

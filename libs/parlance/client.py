@@ -5,17 +5,18 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from parlance.rpc import Call, one
+from parlance.rpc import Call, Credentials, one
 from parlance.rpc_grpc import GrpcCarrier
 from parlance.v1.gateway_service_pb2 import ConverseRequest, ConverseResponse
 from parlance.v1.turn_pb2 import Header
 
 
 class Client:
-    """`async with Client(address)`. All methods raise parlance.errors; Unavailable where nothing runs there."""
+    """`async with Client(address)`. All methods raise parlance.errors; Unavailable where nothing runs there.
+    `credentials`: where the gateway has certificates."""
 
-    def __init__(self, address: str) -> None:
-        self._carrier = GrpcCarrier({"Gateway": address})
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
+        self._carrier = GrpcCarrier({"Gateway": address}, credentials)
 
     async def __aenter__(self) -> "Client":
         return self

@@ -34,7 +34,7 @@ _SLOTS = 4
 class Config:
     # Where data lives.
     home: Path
-    # "" is the embedded journal in `home`; else kafka://HOST:PORT.
+    # "" is the embedded journal in `home`; else kafka://HOST:PORT, or kafka+tls:// with `tls`.
     bus: str
     grpc_port: int
     http_port: int

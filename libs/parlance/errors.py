@@ -49,6 +49,10 @@ class Unreachable(Unavailable):
     """Nobody answers at the address: what was asked has reached no service."""
 
 
+class Mistrusted(Unreachable):
+    """Somebody is there, but our certificates and theirs do not fit."""
+
+
 class DeadlineExceeded(ParlanceError):
     code = ErrorCode.ERROR_CODE_DEADLINE_EXCEEDED
 

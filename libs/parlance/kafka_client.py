@@ -8,8 +8,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
 
+from parlance import kafka_handshake, tls
 from parlance.bus import Record
 from parlance.errors import Unavailable
 from parlance.events import TopicInfo
@@ -27,10 +28,18 @@ _NEVER_MS = 2**31 - 1
 assert EVENT_BYTES < _REQUEST_BYTES
 
 
+def security(address: Address) -> dict[str, Any]:
+    """The arguments of any client that concern certificates."""
+    if address.tls is None:
+        return {}
+    return {"security_protocol": "SSL", "ssl_context": tls.context(address.tls)}
+
+
 def producer(address: Address) -> Any:
     """Idempotent, acknowledged by all replicas in sync, nothing waits for company. In this form the client keeps a
     batch until the broker takes it, however long that is."""
     return AIOKafkaProducer(
+        **security(address),
         bootstrap_servers=list(address.servers),
         acks="all",
         enable_idempotence=True,
@@ -46,6 +55,7 @@ def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_
     """Dynamic member, Range assignment, commits by hand. A paused reader is never taken for a dead one: the loop
     that would read is the loop that sends the heartbeats."""
     return AIOKafkaConsumer(
+        **security(address),
         bootstrap_servers=list(address.servers),
         group_id=group,
         enable_auto_commit=False,
@@ -63,7 +73,8 @@ def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_
 
 
 async def started(client: Any, address: Address) -> Any:
-    """The client, connected. Raises Unavailable where nothing that speaks Kafka answers."""
+    """The client, connected. Raises Unavailable where nothing that speaks Kafka answers, or nothing that takes our
+    certificate and shows a good one."""
     # Not cancelled with us: in the middle of it, the client would leave its connection open.
     starting = asyncio.get_running_loop().create_task(client.start())
     try:
@@ -74,8 +85,10 @@ async def started(client: Any, address: Address) -> Any:
         if not starting.cancel():
             starting.exception()
         await closed(client)
+        if isinstance(exc, ClusterAuthorizationFailedError):
+            raise address.forbidden() from exc
         if isinstance(exc, KafkaError | OSError | TimeoutError):
-            raise address.absent() from exc
+            raise (await kafka_handshake.refusal(address) or address.absent()) from exc
         raise
     return client
 
@@ -133,6 +146,8 @@ async def check_topics(client: Any, address: Address, topics: Iterable[TopicInfo
         cluster = await client.fetch_all_metadata()
     found = {t.name: sorted(cluster.partitions_for_topic(t.name) or ()) for t in topics}
     apply = f"type: parlance topics apply --bus {address}"
+    if address.tls is not None:
+        apply += f"; or infra/access.yaml gives {address.tls.cert.stem} no right to it"
     missing = [name for name, numbers in found.items() if not numbers]
     if missing:
         raise Unavailable(f"Kafka at {address} has no topic {', '.join(sorted(missing))}; {apply}")

@@ -52,13 +52,11 @@ class KafkaSubscription:
         self._consumer: Any = None
         self._next: dict[Place, int] = {}
         self._revocations = 0
-        self._settled = asyncio.Event()
+        self._settled, self._moved, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._moved = asyncio.Event()
         self._holding = self._cut = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._opened = asyncio.Event()
         if wanted.group is None and wanted.from_us is None:
             plumbing.after_appends(self._open)
 

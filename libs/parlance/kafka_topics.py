@@ -15,7 +15,7 @@ from aiokafka.errors import for_code
 from parlance.errors import Unavailable
 from parlance.events import TopicInfo
 from parlance.kafka_address import CONNECT_S, REQUEST_S, Address
-from parlance.kafka_client import explained, started
+from parlance.kafka_client import explained, security, started
 
 _REPLICAS = 3
 _LOOK_S = 0.05
@@ -51,6 +51,15 @@ def settings_of(info: TopicInfo) -> dict[str, str]:
     }
 
 
+async def opened_admin(address: Address) -> Any:
+    """Raises Unavailable where no broker answers."""
+    client = AIOKafkaAdminClient(
+        **security(address), bootstrap_servers=list(address.servers), request_timeout_ms=int(REQUEST_S * 1000)
+    )
+    client.stop = client.close
+    return await started(client, address)
+
+
 class Topics:
     """Of one cluster; `async with` opens it."""
 
@@ -60,11 +69,7 @@ class Topics:
 
     async def __aenter__(self) -> "Topics":
         """Raises Unavailable where no broker answers."""
-        client = AIOKafkaAdminClient(
-            bootstrap_servers=list(self._address.servers), request_timeout_ms=int(REQUEST_S * 1000)
-        )
-        client.stop = client.close
-        self._admin = await started(client, self._address)
+        self._admin = await opened_admin(self._address)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

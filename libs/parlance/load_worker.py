@@ -11,6 +11,7 @@ from typing import Any
 
 import uvloop
 
+from parlance import config, tls
 from parlance.client import Client
 from parlance.load_job import Job, Row
 from parlance.load_talker import NoRuns, Talker
@@ -30,7 +31,8 @@ class Worker:
         lines = await _stdin()
         _tell(ready=True)
         start = json.loads(await lines.readline())["start"]
-        async with Client(self._job.address) as client, asyncio.TaskGroup() as group:
+        shown = tls.own(config.load().tls, tls.OPERATOR)
+        async with Client(self._job.address, shown) as client, asyncio.TaskGroup() as group:
             talking = group.create_task(self._talk(client, start))
             beside = [group.create_task(w) for w in (self._told(lines), self._telling(), self._drain(talking))]
             await asyncio.wait([talking])

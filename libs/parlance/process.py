@@ -9,7 +9,6 @@ also serves health: the service's name tells whether it takes work, `bus` whethe
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -19,19 +18,19 @@ from typing import Any
 
 import uvloop
 
+from parlance import access, metrics, tls
 from parlance import config as settings
-from parlance import metrics
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
 from parlance.config import PORTS, Config
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable
-from parlance.events import EVENT_CLASSES, TopicInfo, dead_topic, topic_of
+from parlance.events import EVENT_CLASSES, TOPICS, TopicInfo, dead_topic, topic_of
 from parlance.ground import Ground
 from parlance.log import logger
 from parlance.privacy import Keys, Sealing
 from parlance.replays import Replays
-from parlance.routes import Routes
-from parlance.rpc import Carrier, Credentials
+from parlance.routes import CONTROL, Routes
+from parlance.rpc import Carrier
 from parlance.rpc_grpc import GrpcCarrier
 from parlance.rpc_server import GrpcServer
 from parlance.stage import Stage
@@ -112,7 +111,7 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.served(config.metrics))
         ground = await stack.enter_async_context(_ground(name, config))
-        carrier = GrpcCarrier(config.addresses, _credentials(name, config), patience_s=PATIENCE_S)
+        carrier = GrpcCarrier(config.addresses, tls.own(config.tls, name), patience_s=PATIENCE_S)
         stack.push_async_callback(carrier.stop)
         metrics.watch_bus(ground.bus)
         running = await build(ground, carrier, stack)
@@ -144,11 +143,14 @@ async def _ground(name: str, config: Config) -> AsyncGenerator[Ground, None]:
     except OSError as exc:
         raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
     bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
-    bus.declare(declared())
+    # With certificates the broker shows it no topics but its own.
+    own = declared() if config.tls is None else [t for t in declared() if t.name in access.load().services[name].topics]
+    bus.declare(own)
     await bus.start()
     try:
         routes = Routes(bus)
-        await routes.start()
+        if TOPICS[CONTROL] in own:
+            await routes.start()
         try:
             yield Ground(config, bus, rows, Sealing(Keys(config.keys)), routes)
         finally:
@@ -164,8 +166,8 @@ async def _served(name: str, ground: Ground, running: Running) -> AsyncGenerator
     server = GrpcServer(
         running.services,
         config.listen or f"127.0.0.1:{config.grpc_port if name == 'gateway' else PORTS[name]}",
-        # Devices come to the gateway without a certificate of ours.
-        None if name == "gateway" else _credentials(name, config),
+        tls.own(config.tls, name),
+        access=access.load() if config.tls is not None else None,
         setting="PARLANCE_LISTEN",
     )
     async with asyncio.TaskGroup() as group:
@@ -194,14 +196,3 @@ async def _tell_health(bus: Bus, server: GrpcServer) -> None:
                 logger.warning("%s", failed)
             told = failed
         await asyncio.sleep(_LOOK_S)
-
-
-def _credentials(name: str, config: Config) -> Credentials | None:
-    """Raises InvalidRequest where a file is missing."""
-    if config.tls is None:
-        return None
-    made = Credentials(*(config.tls / file for file in ("ca.crt", f"{name}.crt", f"{name}.key")))
-    for path in (made.ca, made.cert, made.key):
-        if not os.access(path, os.R_OK):
-            raise InvalidRequest(f"PARLANCE_TLS: {path} cannot be read; 'make certificates' makes what is needed")
-    return made

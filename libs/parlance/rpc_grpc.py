@@ -69,7 +69,7 @@ class GrpcCarrier:
     def __init__(
         self, addresses: Mapping[str, str], credentials: Credentials | None = None, *, patience_s: float = 0.0
     ) -> None:
-        self._replicas = Replicas(addresses)
+        self._replicas, self._shown = Replicas(addresses), credentials
         self._patience_s = patience_s
         self._tls = _channel_credentials(credentials) if credentials else None
         self._channels: dict[str, grpc.aio.Channel] = {}
@@ -140,7 +140,9 @@ class GrpcCarrier:
         rpc: Any = open_(path(described))(
             given, timeout=None if remaining == math.inf else remaining, metadata=metadata
         )
-        return _Stream(rpc, described, replica.address, None if isinstance(request, Message) else request)
+        stream = _Stream(rpc, described, replica.address, None if isinstance(request, Message) else request)
+        stream.shown = self._shown
+        return stream
 
     def _channel(self, replica: Replica) -> grpc.aio.Channel:
         channel = self._channels.get(replica.address)
@@ -161,6 +163,7 @@ class _Stream:
         self, rpc: Any, described: MethodDescriptor, address: str, requests: AsyncIterator[Message] | None
     ) -> None:
         self.rpc = rpc
+        self.shown: Credentials | None = None
         self._method = f"{described.containing_service.name}.{described.name}"
         self._response = GetMessageClass(described.output_type)
         self._address, self._requests = address, requests
@@ -180,7 +183,7 @@ class _Stream:
                 raise
             raise self._broken_off() from None  # by this end of the call, and not by the reader
         except grpc.aio.AioRpcError as exc:
-            raise from_status(exc, self._method, self._address) from None
+            raise from_status(exc, self._method, self._address, self.shown) from None
         except DecodeError:
             raise Internal(f"{self._address} does not speak this version of {self._method}") from None
 

@@ -18,7 +18,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from parlance import metrics
-from parlance.errors import Internal, InvalidRequest, ParlanceError, Unavailable, Unreachable
+from parlance.access import Access
+from parlance.errors import Internal, InvalidRequest, ParlanceError, PermissionDenied, Unavailable, Unreachable
+from parlance.log import logger
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
 from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
 from parlance.rpc_status import ERROR, STATUS
@@ -41,9 +43,10 @@ _MAX_ERROR_CHARS = 4000  # both in the status and in trailing metadata, of which
 class GrpcServer:
     """Serves `services` ("Llm" -> object) at `address`; port 0 takes a free one, see `port`.
 
-    `credentials`: mutual TLS, only peers signed by `ca` are let in. `setting`:
-    what chooses the address. Raises TypeError for a method that is no async generator function. A Call's header is
-    what the client says: a door to the outside must not believe it."""
+    `credentials`: mutual TLS, only peers signed by `ca` are let in. `access`, with them: which methods a peer may call,
+    by its certificate's name; health and reflection are open to all that are let in. `setting`: what chooses the
+    address. Raises TypeError for a method that is no async generator function. A Call's header is what the client says:
+    a door to the outside must not believe it."""
 
     def __init__(
         self,
@@ -51,13 +54,14 @@ class GrpcServer:
         address: str = "127.0.0.1:50051",
         credentials: Credentials | None = None,
         *,
+        access: Access | None = None,
         setting: str = "PARLANCE_GRPC_PORT",
     ) -> None:
         self.address, self.port = address, 0
         self._setting = setting
         self._handlers = [_methods(self, name, service) for name, service in services.items()]
         self._names = [descriptor(name).full_name for name in services]
-        self._credentials = credentials
+        self._credentials, self._access = credentials, access
         self._server: grpc.aio.Server | None = None
         self._health: Any = None
         self.draining = False
@@ -96,6 +100,15 @@ class GrpcServer:
         if self.running:
             await asyncio.wait(tuple(self.running))
 
+    def check(self, method: str, context: Any) -> None:
+        """Raises PermissionDenied where this peer may not call "Llm.Answer"."""
+        if self._access is not None:
+            try:
+                self._access.check_call(_peer(context), method)
+            except PermissionDenied as exc:
+                logger.warning("refused: %s", exc.message)
+                raise
+
     def _bind(self, server: grpc.aio.Server) -> int:
         try:
             if self._credentials is None:
@@ -128,6 +141,7 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
         try:
             if server.draining:
                 raise Unreachable("it stops; ask another one, or again once it runs")
+            server.check(method, context)
             given = given or _parse(request, request_class)
             await _pass_on(context, function(given, _call(context)), response_class)
         except asyncio.CancelledError as exc:
@@ -164,6 +178,12 @@ async def _pass_on(context: Any, responses: AsyncGenerator[Message, None], respo
                 raise _Gone from None
             except TimeoutError:
                 raise Unavailable("the client has stopped reading; the call was ended") from None
+
+
+def _peer(context: Any) -> str:
+    """The name in the peer's certificate; "" where it has none, or several."""
+    names = context.auth_context().get("x509_common_name", ())
+    return names[0].decode(errors="replace") if len(names) == 1 else ""
 
 
 def _call(context: Any) -> Call:

@@ -4,7 +4,9 @@ import grpc
 import grpc.aio
 
 from parlance import errors
-from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable, Unreachable
+from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable
+from parlance.rpc import Credentials
+from parlance.rpc_unreached import unreached
 from parlance.v1.turn_pb2 import Error
 
 ERROR = "parlance-error-bin"
@@ -32,8 +34,11 @@ _BY_STATUS = {
 }
 
 
-def from_status(exc: grpc.aio.AioRpcError, method: str, address: str) -> ParlanceError:
-    """The error that the service raised, or what a status that nobody of ours gave amounts to."""
+def from_status(
+    exc: grpc.aio.AioRpcError, method: str, address: str, shown: Credentials | None = None
+) -> ParlanceError:
+    """The error that the service raised, or what a status that nobody of ours gave amounts to. `shown`: our own
+    certificate."""
     raw = exc.trailing_metadata().get(ERROR) if exc.trailing_metadata() else None
     if isinstance(raw, bytes):
         return errors.from_proto(Error.FromString(raw))
@@ -43,7 +48,7 @@ def from_status(exc: grpc.aio.AioRpcError, method: str, address: str) -> Parlanc
     if code == _S.RESOURCE_EXHAUSTED and "larger than max" in details:
         return InvalidRequest(f"a message of {method} is larger than 16 MiB: send it in pieces")
     if code == _S.UNAVAILABLE:
-        return Unreachable(f"{method}: nothing answers at {address}; does the service run there? ({details})")
+        return unreached(method, address, details, shown)
     if code == _S.INTERNAL and details == _WRITE_FAILED:
         return Unavailable(f"{method}: {address} ended the call in the middle; try again")
     error: type[ParlanceError] = _BY_STATUS.get(code, Internal)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from parlance import cli_topics, kafka_address
+from parlance import access, cli_access, cli_topics, kafka_address
 from parlance.cli import app
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.events import TopicInfo
@@ -95,3 +95,8 @@ def test_the_command_shows_a_line_a_topic_and_says_what_is_wrong(
     assert isinstance(done.exception, InvalidRequest)
     done = run.invoke(app, ["topics", "apply"], env={"PARLANCE_BUS": ""})
     assert isinstance(done.exception, InvalidRequest) and "--bus kafka://" in done.exception.message
+
+
+async def test_a_broker_without_access_lists_says_so(kafka_url: str) -> None:
+    with pytest.raises(Unavailable, match=r"has no access lists: set its authorizer\.class\.name"):
+        await cli_access.apply(kafka_url, access.load(), create=True, change=False, shown=None)
