@@ -1,9 +1,9 @@
 """Which packages of the lock an image needs: prints those lines of requirements/stack.txt.
 
-    python packages.py stack.txt shared|SERVICE
+    python packages.py stack.txt shared|SERVICE|all
 
-`shared` is what every image has; a service adds its own. Packages of the lock that stand in no list are shared, so a
-new one is never missing; what only builds the checkout is in no image.
+`shared` is what every image has; a service adds its own, `all` those of every service. Packages of the lock that stand
+in no list are shared, so a new one is never missing; what only builds the checkout is in no image.
 """
 
 import re
@@ -35,7 +35,7 @@ OWN = {
 def wanted(lock: str, image: str) -> Iterator[str]:
     """The lock's entries for this image, each with its hashes."""
     listed = {name for names in OWN.values() for name in names.split()} | set(_BUILDS.split())
-    own = set(OWN[image].split()) if image != "shared" else set()
+    own = set(" ".join(OWN.values() if image == "all" else [OWN.get(image, "")]).split())
     for entry in re.split(r"\n(?=\S)", lock.strip()):
         name = entry.split("==")[0].lower()
         if name in own or (image == "shared" and name not in listed):
@@ -44,8 +44,8 @@ def wanted(lock: str, image: str) -> Iterator[str]:
 
 def main() -> None:
     lock, image = sys.argv[1:]
-    if image != "shared" and image not in OWN:
-        sys.exit(f"there is no service '{image}': SERVICE is one of {', '.join(sorted(OWN))}")
+    if image not in ("shared", "all", *OWN):
+        sys.exit(f"there is no service '{image}': SERVICE is all, or one of {', '.join(sorted(OWN))}")
     print("\n".join(wanted(Path(lock).read_text(), image)))
 
 

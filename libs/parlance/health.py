@@ -1,6 +1,6 @@
 """Asks a service whether it is well, over gRPC's health protocol: a container's health check.
 
-    python -I -S health.py HOST:PORT [TLS-FOLDER NAME]
+    python -I -S health.py HOST:PORT [TLS-FOLDER]
 
 It runs every few seconds in every container, so it imports nothing but the standard library: a Python with grpc takes
 ten times as long to start. One call is a handful of HTTP/2 frames (RFC 9113). Exits with 0 where the answer is SERVING.
@@ -21,27 +21,29 @@ _SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
 _REQUEST = b"\x00\x00\x00\x00\x00"
 
 
-def check(address: str, tls: Path | None = None, name: str = "") -> str:
-    """What is wrong; "" while all is well. `tls`: the folder with ca.crt, NAME.crt and NAME.key."""
+def check(address: str, tls: Path | None = None) -> str:
+    """What is wrong; "" while all is well. `tls`: the folder with ca.crt and the service's own NAME.crt and NAME.key,
+    and nobody else's."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         return f"an address is HOST:PORT, not '{address}'"
     try:
-        with _connected("127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host, int(port), tls, name) as connection:
+        with _connected("127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host, int(port), tls) as connection:
             connection.sendall(_call(f"localhost:{port}", b"https" if tls else b"http"))
             return _answer(connection)
     except OSError as exc:
         return f"{address}: {exc}"
 
 
-def _connected(host: str, port: int, tls: Path | None, name: str) -> socket.socket:
+def _connected(host: str, port: int, tls: Path | None) -> socket.socket:
     connection = socket.create_connection((host.strip("[]"), port), _TIMEOUT_S)
     if tls is None:
         return connection
     context = ssl.create_default_context(cafile=tls / "ca.crt")
     # Its own container: whoever answers must be signed by our authority, whatever name it goes by.
     context.check_hostname = False
-    context.load_cert_chain(tls / f"{name}.crt", tls / f"{name}.key")
+    key = next(tls.glob("*.key"), tls / "NAME.key")
+    context.load_cert_chain(key.with_suffix(".crt"), key)
     context.set_alpn_protocols(["h2"])
     return context.wrap_socket(connection)
 
@@ -90,8 +92,8 @@ def _answer(connection: socket.socket) -> str:
 
 
 def main() -> int:
-    address, tls, name = (*sys.argv[1:], "", "", "")[:3]
-    wrong = check(address, Path(tls) if tls else None, name)
+    address, tls = (*sys.argv[1:], "", "")[:2]
+    wrong = check(address, Path(tls) if tls else None)
     if wrong:
         print(wrong)
     return 1 if wrong else 0

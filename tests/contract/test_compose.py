@@ -162,6 +162,8 @@ def test_every_package_that_an_image_is_given_is_in_the_lock() -> None:
     for service, names in OWN.items():
         found = {entry.split("==")[0] for entry in wanted(lock, service)}
         assert found == set(names.split()), service
+    every = {entry.split("==")[0] for entry in wanted(lock, "all")}
+    assert every == {name for names in OWN.values() for name in names.split()}
 
 
 def test_what_is_copied_travels_to_the_builder() -> None:

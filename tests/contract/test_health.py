@@ -11,11 +11,12 @@ import pytest
 from parlance import health
 from parlance.rpc import Credentials
 from parlance.rpc_server import GrpcServer
+from services import health as services_health
 from tests.contract.certificates import Authority
 
 
 async def asked(server: GrpcServer, tls: Path | None = None) -> str:
-    return await asyncio.to_thread(health.check, f"127.0.0.1:{server.port}", tls, "llm")
+    return await asyncio.to_thread(health.check, f"127.0.0.1:{server.port}", tls)
 
 
 async def test_a_server_that_serves_is_well_until_it_drains() -> None:
@@ -74,7 +75,18 @@ async def test_it_starts_without_a_single_package() -> None:
     """As a container runs it: isolated, without site-packages."""
     server = GrpcServer({}, "127.0.0.1:0")
     await server.start()
-    command = [sys.executable, "-I", "-S", health.__file__, f"127.0.0.1:{server.port}", "", "llm"]
+    command = [sys.executable, "-I", "-S", health.__file__, f"127.0.0.1:{server.port}", ""]
     process = await asyncio.create_subprocess_exec(*command)
     assert await process.wait() == 0
     await server.stop()
+
+
+async def test_it_asks_by_the_containers_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = GrpcServer({}, "127.0.0.1:0")
+    await server.start()
+    monkeypatch.setenv("PARLANCE_LISTEN", f"127.0.0.1:{server.port}")
+    assert await asyncio.to_thread(services_health.main) == 0
+    await server.stop()
+    assert await asyncio.to_thread(services_health.main) == 1
+    monkeypatch.setenv("PARLANCE_LISTEN", "nonsense")
+    assert services_health.main() == 1
