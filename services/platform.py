@@ -21,7 +21,6 @@ from parlance.process import declared, first_error
 from parlance.replays import Replays
 from parlance.routes import Routes
 from parlance.rpc_server import GrpcServer
-from parlance.store_sqlite import SqliteStore
 from services.building import Built, build
 from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
 from services.gateway import wiring as gateway_wiring
@@ -70,8 +69,7 @@ async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService]
         config.home.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
-    bus, rows = for_services(config)
-    store = SqliteStore(rows)
+    bus, store = for_services(config)
     bus.declare(declared())
     ledger = LedgerService(bus, config.ledger, config.time_zone)
     if isinstance(bus, JournalBus):

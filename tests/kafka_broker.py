@@ -40,14 +40,18 @@ class Broker(Protocol):
 
 @cache
 def kind() -> str:
-    """ "docker", "maven", or "" where there is neither. PARLANCE_TEST_KAFKA chooses where there are both."""
-    if (chosen := os.environ.get("PARLANCE_TEST_KAFKA")) in ("docker", "maven"):
-        return chosen
-    if shutil.which("docker") and _has_testcontainers():
-        asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
-        if asked.returncode == 0:
-            return "docker"
+    """ "docker", "maven", or "" where there is neither."""
+    if has_docker():
+        return "docker"
     return "maven" if shutil.which("java") and shutil.which("mvn") else ""
+
+
+@cache
+def has_docker() -> bool:
+    """Whether a Docker daemon answers, and Testcontainers is there to ask it. PARLANCE_TEST_DOCKER=no: as if not."""
+    if os.environ.get("PARLANCE_TEST_DOCKER") == "no" or not shutil.which("docker") or not _has_testcontainers():
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30).returncode == 0
 
 
 def told() -> str:
@@ -216,10 +220,11 @@ def shared(folder: Path) -> Iterator[str]:
         try:
             yield made.url
         finally:
-            _end(made, starting, users, at)
+            end(made, starting, users, at)
 
 
-def _end(made: Broker, starting: Any, users: Any, at: Path) -> None:
+def end(made: Any, starting: Any, users: Any, at: Path) -> None:
+    """Forgets it where nobody else uses it any more."""
     fcntl.flock(starting, fcntl.LOCK_EX)
     fcntl.flock(users, fcntl.LOCK_UN)
     try:

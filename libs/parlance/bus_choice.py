@@ -1,4 +1,5 @@
-"""Which bus a process uses, by its settings. Kafka's client is imported only where it is used: that takes a while."""
+"""Which bus and which store a process uses, by its settings. Kafka's and PostgreSQL's clients are imported only where
+they are used: that takes a while."""
 
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,50 @@ if TYPE_CHECKING:
 _TLS = "kafka+tls://"
 
 
-def for_services(config: Config) -> tuple[Bus, JournalBus]:
-    """The bus of all services in one process, and the journal that the store of its rows is made on; not started.
-    Raises InvalidRequest where PARLANCE_BUS is no address, or one that takes certificates."""
-    if not config.bus:
-        journal = JournalBus(config.journal)
-        return journal, journal
-    from parlance.bus_outbox import OutboxBus
-
+def for_services(config: Config) -> tuple[Bus, Store]:
+    """The bus of all services in one process, not started, and the store of its rows. Raises InvalidRequest where
+    PARLANCE_BUS or PARLANCE_DATABASE is no address, one is missing, or one takes certificates."""
     if config.bus.startswith(_TLS):
         raise InvalidRequest(
             "PARLANCE_BUS: with certificates each service has its own, and so a process of its own: type "
             "python -m services.NAME, or use kafka://"
         )
+    if config.database:
+        return _relayed(config, "")
+    if not config.bus:
+        journal = JournalBus(config.journal)
+        return journal, SqliteStore(journal)
+    from parlance.bus_outbox import OutboxBus
+
     outbox = OutboxBus(config.rows, kafka(config))
-    return outbox, outbox.rows
+    return outbox, SqliteStore(outbox.rows)
+
+
+def _relayed(config: Config, service: str) -> tuple[Bus, Store]:
+    if not config.bus:
+        raise InvalidRequest(
+            "PARLANCE_DATABASE needs PARLANCE_BUS too: rows in PostgreSQL are for events on Kafka; "
+            "leave both empty to run on SQLite alone"
+        )
+    try:
+        from parlance import postgres_address
+    except ImportError as exc:
+        raise InvalidRequest("PARLANCE_DATABASE needs the package psycopg: type pip install 'psycopg[binary]'") from exc
+    from parlance.bus_relayed import RelayedBus
+    from parlance.postgres_database import Database
+    from parlance.store_postgres import PostgresStore
+
+    address = postgres_address.parse(config.database, config.database_password_file)
+    bus = RelayedBus(Database(address), kafka(config, service), service)
+    return bus, PostgresStore(bus)
 
 
 def for_one(name: str, config: Config, *, with_rows: bool) -> tuple[Bus, Store | None]:
     """The bus of a service in a process of its own, and the store of its rows, if it keeps any; not started. Raises
-    InvalidRequest where PARLANCE_BUS is no address, or its certificates are not as they should be."""
+    InvalidRequest where PARLANCE_BUS or PARLANCE_DATABASE is no address, or its certificates are not as they should
+    be."""
+    if config.database and with_rows:
+        return _relayed(config, name)
     from parlance.bus_outbox import OutboxBus
 
     log = kafka(config, name)

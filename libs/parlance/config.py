@@ -55,6 +55,9 @@ class Config:
     metrics: str = ""
     # Where the ledger sends the spans of turns that have ended (OTLP over HTTP); "": nowhere.
     otlp: str = ""
+    # "": rows are in SQLite in `home`; else postgresql://USER@HOST:PORT/NAME. Its password may stand in a file.
+    database: str = ""
+    database_password_file: str = ""
 
     @property
     def address(self) -> str:
@@ -93,6 +96,8 @@ def load() -> Config:
     return Config(
         home=Path(home).expanduser(),
         bus=env.get("PARLANCE_BUS", ""),
+        database=env.get("PARLANCE_DATABASE", ""),
+        database_password_file=env.get("PARLANCE_DATABASE_PASSWORD_FILE", ""),
         grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
         http_port=_port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),

@@ -21,6 +21,9 @@ class Conflict(ParlanceError):
 class Store(Protocol):
     """One owner's hold on the rows: two owners of a session each have a Store of their own."""
 
+    # Whether other processes may have these rows too.
+    shared: bool
+
     async def load(self, stage: str, session: str) -> tuple[int, bytes | None]:
         """(version, row); (0, None) where there is none. After a Conflict, this makes the row savable again."""
 
@@ -37,9 +40,11 @@ class Store(Protocol):
         """The sessions of this stage that have a `due_us`."""
 
     def transact(self, work: "Callable[[Any], T]") -> "asyncio.Future[T]":
-        """Runs `work(tx)` in the writer's thread in one durable transaction, in call order with all appends.
-        `tx.db` is the SQLite connection (SQL of the calling service, on tables of its own), `tx.append(out)`
-        appends to the log in the same transaction. An exception rolls all of it back and is raised."""
+        """Runs `work(tx)` in the writer's thread in one durable transaction, in call order with the transactions before
+        it (embedded: with all appends; on PostgreSQL its events follow those of what was committed before). `tx.db` is
+        the connection (SQL of the calling service, on tables of its own, in the form that `postgres_sql` describes),
+        `tx.append(out)` appends in the same transaction. An exception rolls all of it back and is raised. Where the
+        database was away `work` may run more than once; what it did counts once."""
 
     async def query(self, work: "Callable[[Any], T]") -> T:
         """Runs `work(db)` on a read connection off the loop."""

@@ -28,6 +28,8 @@ _DUE = "SELECT session FROM stage_row WHERE stage = ? AND due_us IS NOT NULL ORD
 class SqliteStore:
     """Uses the writer of `bus`, so all that it does is in call order with the bus's appends."""
 
+    shared = False
+
     def __init__(self, bus: JournalBus) -> None:
         self._bus = bus
         # Rows of which a save was refused and that were not loaded since. What was in line behind that save may name

@@ -1,6 +1,6 @@
 """What a domain of actions is: functions from what was asked (and the user's rows) to what to say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -65,8 +65,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`answer` needs no rows and is ready before the transaction that records it; `act` is part of it."""
+    """`answer` needs no rows and is ready before the transaction that records it; `act` is part of it.
+
+    `reach` acts outside, within `seconds`; it gets the call's id, by which the other side can tell a repetition. It
+    raises Refused, InvalidRequest or Unreachable where nothing was done; after anything else nobody can say."""
 
     effect: Effect
     answer: Callable[[Asked], Done] | None = None
     act: Callable[[Asked, Rows], Done] | None = None
+    reach: Callable[[Asked, str], Awaitable[Done]] | None = None
+    seconds: float = 20.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from parlance import ids
+from parlance.errors import Unavailable
 from parlance.events import to_bytes
 from parlance.privacy import KeyDestroyed
 from parlance.v1.reply_pb2 import Settlement
@@ -19,13 +20,22 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS actions_call_began ON actions_call(began_us)",
     f"""CREATE INDEX IF NOT EXISTS actions_call_begun ON actions_call(settlement)
         WHERE settlement = {Settlement.SETTLEMENT_BEGUN}""",
+    """CREATE TABLE IF NOT EXISTS actions_begun(
+        call_id TEXT PRIMARY KEY, until_us INTEGER NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS actions_row(
         n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, user_id TEXT NOT NULL, kind TEXT NOT NULL,
         due_us INTEGER NOT NULL, header BLOB NOT NULL, data BLOB NOT NULL) STRICT""",
     "CREATE INDEX IF NOT EXISTS actions_row_of ON actions_row(user_id, kind)",
     "CREATE INDEX IF NOT EXISTS actions_row_due ON actions_row(due_us) WHERE due_us > 0",
 )
-_CALL = "SELECT call_id, user_id, action, digest, settlement, header, began_us, response FROM actions_call"
+_COLUMNS = ("call_id", "user_id", "action", "digest", "settlement", "header", "began_us", "response")
+_CALL = f"SELECT {', '.join(_COLUMNS)} FROM actions_call"
+_CLAIM = "INSERT INTO actions_call VALUES(?,?,?,?,?,?,?,?) ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
+_END = "UPDATE actions_call SET settlement = ?, response = ? WHERE call_id = ? AND settlement = ? RETURNING call_id"
+_OVERDUE = (
+    f"SELECT {', '.join('c.' + name for name in _COLUMNS)} FROM actions_call AS c "
+    "LEFT JOIN actions_begun AS b ON b.call_id = c.call_id WHERE c.settlement = ? AND coalesce(b.until_us, 0) < ?"
+)
 _ROW_KIND, _CALL_KIND = "actions_row", "actions_call"
 
 
@@ -62,23 +72,38 @@ class Calls:
         found = self._db.execute(f"{_CALL} WHERE call_id = ?", (call_id,)).fetchone()
         return None if found is None else self._read(found)
 
-    def begun(self) -> list[CallRow]:
-        found = self._db.execute(f"{_CALL} WHERE settlement = ?", (int(Settlement.SETTLEMENT_BEGUN),)).fetchall()
-        return [self._read(row) for row in found]
+    def claim(self, row: CallRow) -> bool:
+        """Writes the row where there is none of its call yet; the first writer wins, also between processes."""
+        return self._db.execute(_CLAIM, self._values(row)).fetchone() is not None
 
-    def save(self, row: CallRow) -> None:
-        """Writes the row, in place of an earlier one of the same call (begun, then done)."""
-        response = self._sealing.seal_bytes(row.user, _CALL_KIND, row.response) if row.response else b""
-        self._db.execute(
-            "INSERT OR REPLACE INTO actions_call VALUES(?,?,?,?,?,?,?,?)",
-            (
-                *(row.call_id, row.user, row.action, row.digest, int(row.settlement)),
-                *(to_bytes(row.header), row.began_us, response),
-            ),
-        )
+    def begin(self, row: CallRow, until_us: int) -> bool:
+        """Claims a row for an act that reaches outside; from `until_us` on nobody is at it any more."""
+        if not self.claim(row):
+            return False
+        self._db.execute("INSERT INTO actions_begun VALUES(?,?)", (row.call_id, until_us))
+        return True
+
+    def end(self, row: CallRow) -> bool:
+        """How a begun call ended; False where that was said before."""
+        begun = int(Settlement.SETTLEMENT_BEGUN)
+        values = (int(row.settlement), self._sealed(row), row.call_id, begun)
+        self._db.execute("DELETE FROM actions_begun WHERE call_id = ?", (row.call_id,))
+        return self._db.execute(_END, values).fetchone() is not None
+
+    def overdue(self, now_us: int) -> list[CallRow]:
+        """Calls that are begun, but at which nobody is any more."""
+        found = self._db.execute(_OVERDUE, (int(Settlement.SETTLEMENT_BEGUN), now_us)).fetchall()
+        return [self._read(row) for row in found]
 
     def forget_before(self, began_us: int) -> None:
         self._db.execute("DELETE FROM actions_call WHERE began_us < ?", (began_us,))
+
+    def _values(self, row: CallRow) -> tuple[Any, ...]:
+        told = (row.call_id, row.user, row.action, row.digest, int(row.settlement))
+        return *told, to_bytes(row.header), row.began_us, self._sealed(row)
+
+    def _sealed(self, row: CallRow) -> bytes:
+        return self._sealing.seal_bytes(row.user, _CALL_KIND, row.response) if row.response else b""
 
     def _read(self, found: Any) -> CallRow:
         call_id, user, action, digest, settlement, header, began_us, sealed = found
@@ -118,7 +143,9 @@ class UserRows:
         return row
 
     def remove(self, row: Row) -> None:
-        self._db.execute("DELETE FROM actions_row WHERE id = ?", (row.id,))
+        """Raises Unavailable where it went meanwhile (it was due, in another process): the act begins anew."""
+        if self._db.execute("DELETE FROM actions_row WHERE id = ? RETURNING id", (row.id,)).fetchone() is None:
+            raise Unavailable("what was to be removed changed at this moment: ask again")
 
     def _readable(self, found: Iterable[Any]) -> Iterable[Row]:
         for row_id, due_us, sealed in found:
@@ -139,9 +166,10 @@ class DueRow:
 
 
 def next_due_us(db: Any) -> int | None:
-    """When the next timer goes off."""
-    found = db.execute("SELECT min(due_us) FROM actions_row WHERE due_us > 0").fetchone()
-    return None if found is None else found[0]
+    """When the next timer goes off, or the next call that is still begun becomes unknown."""
+    timer = db.execute("SELECT min(due_us) FROM actions_row WHERE due_us > 0").fetchone()
+    begun = db.execute("SELECT min(until_us) FROM actions_begun").fetchone()
+    return min((at for (at,) in (timer, begun) if at is not None), default=None)
 
 
 def take_due(db: Any, sealing: SealsBytes, now_us: int) -> list[DueRow]:
@@ -153,7 +181,8 @@ def take_due(db: Any, sealing: SealsBytes, now_us: int) -> list[DueRow]:
     ).fetchall()
     due = []
     for row_id, kind, due_us, header, sealed, user in found:
-        db.execute("DELETE FROM actions_row WHERE id = ?", (row_id,))
+        if db.execute("DELETE FROM actions_row WHERE id = ? RETURNING id", (row_id,)).fetchone() is None:
+            continue  # another process's
         data = _opened(sealing, user, sealed)
         if data is not None:
             due.append(DueRow(row_id, kind, data, due_us, Header.FromString(header)))

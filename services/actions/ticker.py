@@ -11,7 +11,7 @@ from parlance.privacy import Sealing
 from parlance.store import Store
 from parlance.v1.effect_pb2 import EffectEvent, TimerFired
 from parlance.v1.turn_pb2 import Header, Label, Modality
-from services.actions import tables
+from services.actions import outside, tables
 from services.actions.domains import alarms
 
 # A timer later than this was missed: its turn begins now, not when it was due.
@@ -19,6 +19,8 @@ _LATE_US = 2_000_000
 _ANSWER_US = 3_600_000_000
 # The wall clock may be set, and a laptop may sleep: look again at least this often while a timer is pending.
 _LONGEST_S = 30.0
+# Where others set timers too, and may be gone when these are due.
+_SHARED_S = 5.0
 _RETRY_S = 1.0
 
 
@@ -29,6 +31,7 @@ class Ticker:
         self._store = store
         self._sealing = sealing
         self._woken = asyncio.Event()
+        self._idle_s = _SHARED_S if store.shared else None
 
     def wake(self) -> None:
         self._woken.set()
@@ -45,17 +48,18 @@ class Ticker:
             except ParlanceError:
                 await self._pause(_RETRY_S)
             else:
-                await self._pause(None if due_us is None else (due_us - clock.now_us()) / 1e6)
+                await self._pause(self._idle_s if due_us is None else (due_us - clock.now_us()) / 1e6)
 
     async def _pause(self, seconds: float | None) -> None:
         try:
-            async with asyncio.timeout(None if seconds is None else min(max(seconds, 0.0), _LONGEST_S)):
+            async with asyncio.timeout(None if seconds is None else min(max(seconds, 0.0), self._idle_s or _LONGEST_S)):
                 await self._woken.wait()
         except TimeoutError:
             pass
 
     def _fire(self, tx: Any) -> None:
         now_us = clock.now_us()
+        outside.expire(tx, self._sealing)
         for row in tables.take_due(tx.db, self._sealing, now_us):
             fired = TimerFired(
                 timer_id=row.id,

@@ -46,7 +46,8 @@ def merge(db: Any, sealing: SealsBytes, owner: tuple[str, str], rows: Mapping[st
         else:
             counts.added += 1
         db.execute(
-            "INSERT OR REPLACE INTO context_row VALUES(?,?,?,?)",
+            "INSERT INTO context_row VALUES(?,?,?,?) "
+            "ON CONFLICT (user_id, kind, uid) DO UPDATE SET data = excluded.data",
             (user, kind, uid, sealing.seal_bytes(user, _WHAT, data)),
         )
     return counts

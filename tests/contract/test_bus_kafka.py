@@ -1,4 +1,4 @@
-"""The bus's contract over a real Kafka broker, alone and behind an outbox."""
+"""The bus's contract over a real Kafka broker, alone, behind an outbox, and beside PostgreSQL."""
 
 import uuid
 from pathlib import Path
@@ -37,6 +37,26 @@ class TestKafkaBehindAnOutbox(KafkaSuite):
 
         async def open_bus() -> OutboxBus:
             bus = OutboxBus(tmp_path / "rows.db", KafkaBus(kafka_url, prefix=prefix))
+            await bus.start()
+            return bus
+
+        return open_bus
+
+
+@pytest.mark.postgres
+class TestKafkaBesidePostgres(KafkaSuite):
+    @pytest.fixture
+    def open_bus(self, kafka_url: str, database_url: str) -> OpenBus:
+        pytest.importorskip("psycopg")
+        from parlance import postgres_address
+        from parlance.bus_kafka import KafkaBus
+        from parlance.bus_relayed import RelayedBus
+        from parlance.postgres_database import Database
+
+        prefix = f"{uuid.uuid4().hex[:8]}."
+
+        async def open_bus() -> RelayedBus:
+            bus = RelayedBus(Database(postgres_address.parse(database_url)), KafkaBus(kafka_url, prefix=prefix))
             await bus.start()
             return bus
 

@@ -65,7 +65,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.door.extra["PARLANCE_TLS"] = str(made.door.home.parent / "operator")
         yield made
     finally:
-        made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        for _ in range(3):  # on a busy machine a network may still be in use
+            done = made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+            if done.returncode == 0:
+                break
+        assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_recording_is_heard_and_answered_aloud(stack: Stack, tmp_path: Path) -> None:

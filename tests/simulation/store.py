@@ -22,6 +22,8 @@ class _Transaction:
 
 
 class SimStore:
+    shared = False
+
     def __init__(self, writer: Writer) -> None:
         self._writer, self._world = writer, writer.world
         self.life = writer.life

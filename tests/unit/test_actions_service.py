@@ -113,7 +113,7 @@ async def test_an_asker_that_leaves_does_not_undo_the_act(home: Home) -> None:
 async def test_a_call_left_begun_is_unknown_after_a_restart_and_never_run_again(home: Home) -> None:
     header = new_header()
     begun = CallRow("call-1", "anna", "mail.send", b"d", Settlement.SETTLEMENT_BEGUN, header, clock.now_us(), b"")
-    await home.store.transact(lambda tx: Calls(tx.db, home.sealing).save(begun))
+    await home.store.transact(lambda tx: Calls(tx.db, home.sealing).claim(begun))
     assert (await home.settle("call-1")).settlement == UNKNOWN
     await home.close()
     await home.open()

@@ -27,7 +27,7 @@ from parlance.v1 import reply_pb2 as parlance_dot_v1_dot_reply__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parlance/v1/actions_service.proto\x12\x0bparlance.v1\x1a\x18parlance/v1/intent.proto\x1a\x17parlance/v1/reply.proto\x1a\x16parlance/v1/turn.proto\"\x82\x01\n\nRunRequest\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12 \n\x05slots\x18\x02 \x03(\x0b\x32\x11.parlance.v1.Slot\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06now_us\x18\x04 \x01(\x03\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x11\n\tdevice_id\x18\x06 \x01(\t\"y\n\x0bRunResponse\x12+\n\nsettlement\x18\x01 \x01(\x0e\x32\x17.parlance.v1.Settlement\x12\x0b\n\x03say\x18\x02 \x01(\t\x12\x1f\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x11.parlance.v1.Card\x12\x0f\n\x07summary\x18\x04 \x01(\t\" \n\rSettleRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"N\n\x0eSettleResponse\x12+\n\nsettlement\x18\x01 \x01(\x0e\x32\x17.parlance.v1.Settlement\x12\x0f\n\x07summary\x18\x02 \x01(\t2\x86\x01\n\x07\x41\x63tions\x12\x38\n\x03Run\x12\x17.parlance.v1.RunRequest\x1a\x18.parlance.v1.RunResponse\x12\x41\n\x06Settle\x12\x1a.parlance.v1.SettleRequest\x1a\x1b.parlance.v1.SettleResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parlance/v1/actions_service.proto\x12\x0bparlance.v1\x1a\x18parlance/v1/intent.proto\x1a\x17parlance/v1/reply.proto\x1a\x16parlance/v1/turn.proto\"\x98\x01\n\nRunRequest\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12 \n\x05slots\x18\x02 \x03(\x0b\x32\x11.parlance.v1.Slot\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06now_us\x18\x04 \x01(\x03\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x11\n\tdevice_id\x18\x06 \x01(\t\x12\x14\n\x0c\x63onfirmed_by\x18\x07 \x01(\t\"y\n\x0bRunResponse\x12+\n\nsettlement\x18\x01 \x01(\x0e\x32\x17.parlance.v1.Settlement\x12\x0b\n\x03say\x18\x02 \x01(\t\x12\x1f\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x11.parlance.v1.Card\x12\x0f\n\x07summary\x18\x04 \x01(\t\" \n\rSettleRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"N\n\x0eSettleResponse\x12+\n\nsettlement\x18\x01 \x01(\x0e\x32\x17.parlance.v1.Settlement\x12\x0f\n\x07summary\x18\x02 \x01(\t2\x86\x01\n\x07\x41\x63tions\x12\x38\n\x03Run\x12\x17.parlance.v1.RunRequest\x1a\x18.parlance.v1.RunResponse\x12\x41\n\x06Settle\x12\x1a.parlance.v1.SettleRequest\x1a\x1b.parlance.v1.SettleResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parlance.v1.actions_service
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNREQUEST']._serialized_start=126
-  _globals['_RUNREQUEST']._serialized_end=256
-  _globals['_RUNRESPONSE']._serialized_start=258
-  _globals['_RUNRESPONSE']._serialized_end=379
-  _globals['_SETTLEREQUEST']._serialized_start=381
-  _globals['_SETTLEREQUEST']._serialized_end=413
-  _globals['_SETTLERESPONSE']._serialized_start=415
-  _globals['_SETTLERESPONSE']._serialized_end=493
-  _globals['_ACTIONS']._serialized_start=496
-  _globals['_ACTIONS']._serialized_end=630
+  _globals['_RUNREQUEST']._serialized_end=278
+  _globals['_RUNRESPONSE']._serialized_start=280
+  _globals['_RUNRESPONSE']._serialized_end=401
+  _globals['_SETTLEREQUEST']._serialized_start=403
+  _globals['_SETTLEREQUEST']._serialized_end=435
+  _globals['_SETTLERESPONSE']._serialized_start=437
+  _globals['_SETTLERESPONSE']._serialized_end=515
+  _globals['_ACTIONS']._serialized_start=518
+  _globals['_ACTIONS']._serialized_end=652
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class RunRequest(_message.Message):
     NOW_US_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
     action: _builtins.str
     """The intent: "timer.set" """
     text: _builtins.str
@@ -38,6 +39,8 @@ class RunRequest(_message.Message):
     """The turn's now."""
     time_zone: _builtins.str
     device_id: _builtins.str
+    confirmed_by: _builtins.str
+    """The event by which the user confirmed this act; empty: nobody did. An act that reaches outside is refused then."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_intent_pb2.Slot]: ...
     def __init__(
@@ -49,10 +52,11 @@ class RunRequest(_message.Message):
         now_us: _builtins.int = ...,
         time_zone: _builtins.str = ...,
         device_id: _builtins.str = ...,
+        confirmed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "device_id", b"device_id", "now_us", b"now_us", "slots", b"slots", "text", b"text", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "confirmed_by", b"confirmed_by", "device_id", b"device_id", "now_us", b"now_us", "slots", b"slots", "text", b"text", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
