@@ -8,7 +8,7 @@ SEEDS ?= 10000
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run kafka kafka-stop certificates test check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -30,11 +30,20 @@ kafka: ## start a Kafka broker on 127.0.0.1:19092 (Java 17, Maven; KAFKA_PORT=n;
 kafka-stop: ## end it; its data stays in .kafka/
 	@infra/local/kafka.sh stop
 
+up: ## start the stack in Docker: Kafka, PostgreSQL, one container a service (COMPOSE_PROFILES=observability: dashboards)
+	@infra/local/stack.sh up
+
+down: ## end it; its data stays in Docker's volumes
+	@infra/local/stack.sh down
+
+stack-test: setup-dev ## build the stack, speak to it, kill parts of it, end it (needs Docker)
+	@infra/local/stack.sh test
+
 certificates: setup-dev ## make .tls: an authority and a certificate for each service (RENEW=1: anew)
 	@$(BIN)/python infra/local/certificates.py $(if $(RENEW),--renew)
 
 test: setup-dev ## all tests that need Python alone; with Java and Maven, or Docker, those of Kafka too
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node and not stack"
 
 check: setup-dev format lint types imports protos page ## formatting, types, import rules, protos, and the page in a browser
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvloop
 
-from parlance import access, tls
+from parlance import access, metrics, tls
 from parlance.bus_choice import for_services
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
@@ -46,7 +46,9 @@ async def _until_stopped(config: Config) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(metrics.served(config.metrics))
         ground, ledger = await stack.enter_async_context(_ground(config))
+        metrics.watch_bus(ground.bus)
         built = await build(ground, ledger, stack)
         await stack.enter_async_context(_running(ground, ledger, built))
         gc.freeze()

@@ -158,6 +158,14 @@ class KafkaBus:
             return self._address.silent(self._loop.time() - self._silent_since, self._sender.waiting)
         return self._unfit or self._sender.failed or next((s.failed for s in self._subscriptions if s.failed), "")
 
+    def unsent(self) -> int:
+        """Events that the broker has not acknowledged."""
+        return self._sender.waiting
+
+    def lags(self) -> dict[str, int]:
+        """By group: records in the log that have not been delivered here, as far as the broker's last answers tell."""
+        return {s.wanted.group: s.lag() for s in list(self._subscriptions) if s.wanted.group is not None}
+
     def check(self, outbox: Sequence[Out]) -> None:
         """Raises ValueError for topics that were not declared, InvalidRequest for an event over the limit."""
         self._check_running()

@@ -135,6 +135,12 @@ class OutboxBus:
     def failed(self) -> str:
         return self.rows.failed or self._log.failed or self._refused
 
+    def unsent(self) -> int:
+        return len(self._todo) + len(self._sent)
+
+    def lags(self) -> dict[str, int]:
+        return self._log.lags()
+
     def _watch(self) -> None:
         for name in self._topics.keys() - self._subscriptions.keys():
             self._subscriptions[name] = self.rows.subscribe(_GROUP, [name], self._deliver)

@@ -6,13 +6,14 @@ Appends go straight to Kafka, saves to the database, and each waits for what sta
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from parlance.bus import Bus, Deliver, Out, Record, Subscription
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import TopicInfo
 from parlance.kafka_address import RETRY_S, STOP_S
+from parlance.metrics import Queued
 from parlance.postgres_address import HELD_LIMIT
 from parlance.postgres_database import Database
 from parlance.relay_counts import Counts, settle
@@ -132,6 +133,13 @@ class RelayedBus:
     def failed(self) -> str:
         found = self.database.failed or self._log.failed or self._refused
         return found or (self.outbox.refused if self._running else "")
+
+    def unsent(self) -> int:
+        """Events on their way; what waits in the database is not counted."""
+        return self._log.unsent() if isinstance(self._log, Queued) else 0
+
+    def lags(self) -> Mapping[str, int]:
+        return self._log.lags() if isinstance(self._log, Queued) else {}
 
     def check(self, outbox: Sequence[Out]) -> None:
         """Raises ValueError for topics that were not declared."""

@@ -51,6 +51,10 @@ class Config:
     # The partition of reply.v1 that this gateway reads.
     gateway_slot: int = 0
     http_host: str = "127.0.0.1"
+    # Where Prometheus finds /metrics; "": nowhere.
+    metrics: str = ""
+    # Where the ledger sends the spans of turns that have ended (OTLP over HTTP); "": nowhere.
+    otlp: str = ""
     # "": rows are in SQLite in `home`; else postgresql://USER@HOST:PORT/NAME. Its password may stand in a file.
     database: str = ""
     database_password_file: str = ""
@@ -107,6 +111,8 @@ def load() -> Config:
         gateway_slot=_slot(env.get("PARLANCE_GATEWAY_SLOT")),
         http_host=http.rpartition(":")[0] or "127.0.0.1",
         rehearsal=_yes(env.get("PARLANCE_REHEARSAL"), "PARLANCE_REHEARSAL"),
+        metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
+        otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
     )
 
 
@@ -133,6 +139,12 @@ def _address(value: str | None, name: str) -> str:
     if value and (found is None or not 0 < int(found[1]) < 65536):
         raise InvalidRequest(f"{name} must be HOST:PORT, such as 0.0.0.0:50051, not '{value}'")
     return value or ""
+
+
+def _url(value: str | None, name: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+        raise InvalidRequest(f"{name} must be a URL such as http://127.0.0.1:4318, not '{value}'")
+    return (value or "").rstrip("/")
 
 
 def _addresses(env: Mapping[str, str]) -> dict[str, str]:

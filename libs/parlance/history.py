@@ -110,7 +110,7 @@ class History:
         """What live turns left in these records, sealed, in order."""
         found: list[Seen] = []
         while start < end and (records := await self._bus.read(topic, partition, start, min(_BATCH, end - start))):
-            found += [seen for record in records if record.offset < end and (seen := _seen(record)) is not None]
+            found += [seen for record in records if record.offset < end and (seen := seen_in(record)) is not None]
             start = records[-1].offset + 1
         return found
 
@@ -119,7 +119,7 @@ class History:
         turns: dict[str, Past] = {}
         async with aclosing(around(self._bus, _TOPICS, found)) as records:
             async for record in records:
-                if (seen := _seen(record)) is not None:
+                if (seen := seen_in(record)) is not None:
                     self._note(seen, turns)
         return turns.get(found.turn_id)
 
@@ -136,7 +136,7 @@ class History:
         past.seen.append(seen)
 
 
-def _seen(record: Record) -> Seen | None:
+def seen_in(record: Record) -> Seen | None:
     """The record's event, sealed; None where it is none of a live turn."""
     try:
         event = parse(record.topic, record.value)

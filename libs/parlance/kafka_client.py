@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
 
@@ -136,6 +136,19 @@ def record_of(message: Any) -> Record:
         message.value or b"",
         tuple(message.headers),
     )
+
+
+def behind(client: Any, delivered: Mapping[tuple[str, int], int]) -> int:
+    """Records that stand in the log behind what was delivered, by what the broker told with its last answers. Of
+    partitions from which nothing has come yet nothing is known. May be called in any thread."""
+    total = 0
+    for place, next_offset in list(delivered.items()):
+        try:
+            end = client.highwater(TopicPartition(*place))
+        except (AssertionError, AttributeError, KafkaError):  # not ours any more, or no client
+            continue
+        total += max(0, (end or 0) - next_offset)
+    return total
 
 
 async def check_topics(client: Any, address: Address, topics: Iterable[TopicInfo]) -> None:

@@ -36,8 +36,8 @@ _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFaile
 
 
 class Sender:
-    """`run` is a task of the bus. `check(topic)` returns once the topic may be written to; `known`: of which it has said
-    so."""
+    """`run` is a task of the bus. `check(topic)` returns once the topic may be written to; `known`: where it has
+    said so."""
 
     def __init__(
         self,

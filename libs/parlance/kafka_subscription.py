@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import LEAVE_S, RETRY_S, Address
-from parlance.kafka_client import closed, consumer, record_of, started
+from parlance.kafka_client import behind, closed, consumer, record_of, started
 from parlance.kafka_commits import Commits
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
 from parlance.kafka_wanted import Listener, Wanted, seek
@@ -52,14 +52,11 @@ class KafkaSubscription:
         self._consumer: Any = None
         self._next: dict[Place, int] = {}
         self._revocations = 0
-        self._settled = asyncio.Event()
+        self._settled, self._moved, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._moved = asyncio.Event()
-        self._holding = False
+        self._holding = self._cut = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._cut = False
-        self._opened = asyncio.Event()
         if wanted.group is None and wanted.from_us is None:
             plumbing.after_appends(self._open)
 
@@ -77,6 +74,9 @@ class KafkaSubscription:
 
     def ownership(self, topic: str, partition: int) -> int:
         return self._membership.held.get((topic, partition), 0)
+
+    def lag(self) -> int:
+        return behind(self._consumer, self._next)
 
     def pause(self) -> None:
         self._flowing.clear()

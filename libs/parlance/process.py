@@ -18,7 +18,7 @@ from typing import Any
 
 import uvloop
 
-from parlance import access, tls
+from parlance import access, metrics, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
@@ -109,9 +109,11 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(metrics.served(config.metrics))
         ground = await stack.enter_async_context(_ground(name, config))
         carrier = GrpcCarrier(config.addresses, tls.own(config.tls, name), patience_s=PATIENCE_S)
         stack.push_async_callback(carrier.stop)
+        metrics.watch_bus(ground.bus)
         running = await build(ground, carrier, stack)
         server = await stack.enter_async_context(_served(name, ground, running))
         gc.freeze()

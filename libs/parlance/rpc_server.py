@@ -4,6 +4,7 @@ import asyncio
 import errno
 import math
 import socket
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -16,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from parlance import metrics
 from parlance.access import Access
 from parlance.errors import Internal, InvalidRequest, ParlanceError, PermissionDenied, Unavailable, Unreachable
 from parlance.log import logger
@@ -134,6 +136,7 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
         task = asyncio.current_task()
         assert task is not None
         server.running.add(task)
+        began = time.monotonic()
         given: Any = _requests(context, request_class) if described.client_streaming else None
         try:
             if server.draining:
@@ -149,6 +152,7 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
             await _abort(context, failure(method, exc))
         finally:
             server.running.discard(task)
+            metrics.called(method, time.monotonic() - began)
             await close(method, given)
 
     make = grpc.stream_stream_rpc_method_handler if described.client_streaming else grpc.unary_stream_rpc_method_handler

@@ -5,6 +5,7 @@ a deadline), `cuts(running, new)` says so: the running work is cancelled, its en
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from parlance import clock, log
+from parlance import clock, log, metrics
 from parlance.bus import Bus, Record, Subscription
 from parlance.deadletters import dead_letter
 from parlance.errors import ParlanceError, as_error
@@ -214,7 +215,11 @@ class Stage:
         if item.sealed:
             self._sealing.open(item.event)
             item.sealed = False
-        await item.cut.run(self._work.process(item))
+        began = time.monotonic()
+        try:
+            await item.cut.run(self._work.process(item))
+        finally:
+            metrics.handled(self.name, time.monotonic() - began)
 
     def _leave(self, item: Item) -> None:
         """To the owner that has replaced this one."""

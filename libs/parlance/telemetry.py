@@ -24,6 +24,8 @@ class Span:
     start_us: int
     end_us: int
     attributes: dict[str, str]
+    # Whose work it was.
+    service: str = "parlance"
 
 
 def spans(past: Past) -> Iterator[Span]:
@@ -40,9 +42,8 @@ def spans(past: Past) -> Iterator[Span]:
             attributes["gen_ai.provider.name"] = step.provider
         parent = _hex(step.causation_id, 16) if step.causation_id in known else root
         name = _OPERATION.get(step.name, step.name)
-        yield Span(
-            trace_id, _hex(step.event_id, 16), parent, name, base + step.start_us, base + step.end_us, attributes
-        )
+        began, ended = base + step.start_us, base + step.end_us
+        yield Span(trace_id, _hex(step.event_id, 16), parent, name, began, ended, attributes, step.name)
 
 
 def _hex(uuid: str, digits: int) -> str:

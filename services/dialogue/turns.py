@@ -2,7 +2,7 @@
 
 import asyncio
 
-from parlance import clock
+from parlance import clock, metrics
 from parlance.errors import ParlanceError
 from parlance.outgoing import record_of
 from parlance.v1.reply_pb2 import Outcome, Reason, TurnCompleted
@@ -21,6 +21,7 @@ class Turns:
     def __init__(self, parts: Parts, sessions: Sessions, timers: Timers) -> None:
         self._parts, self._sessions, self._timers = parts, sessions, timers
         self.handlings: dict[str, Handling] = {}
+        metrics.gauge("parlance_open_turns", "Turns whose handlers run.", lambda: len(self.handlings))
 
     async def open(self, session: Session, header: Header) -> OpenTurn | None:
         """The turn of this event, opened where this is its first; None where it has ended."""
@@ -83,3 +84,10 @@ class Turns:
         self._timers.drop(turn.header.turn_id)
         rows.end(session.row, turn, clauses, completed, clock.now_us())
         self._sessions.save(session, [*state, record_of(event, seal, began)])
+        metrics.ended(_code(Outcome.Name(completed.outcome)), _code(Reason.Name(completed.reason)))
+
+
+def _code(name: str) -> str:
+    """OUTCOME_ANSWERED: "answered"; the unspecified one: ""."""
+    code = name.partition("_")[2].lower()
+    return "" if code == "unspecified" else code

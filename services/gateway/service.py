@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from parlance import clock, ids
+from parlance import clock, ids, metrics
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.events import topic_of, wrap
 from parlance.outgoing import record_of
@@ -62,6 +62,7 @@ class GatewayService:
         async with asyncio.TaskGroup() as group:
             self._group, self._sessions = group, Sessions(parts, group)
             door = group.create_task(self._sessions.door.run())
+            metrics.gauge("parlance_open_sessions", "Conversations that are open here.", lambda: len(self._devices))
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
                 await self._say_that_it_started()

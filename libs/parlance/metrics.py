@@ -1,0 +1,129 @@
+"""What Prometheus is told of a process. Until `served`, nothing is counted and prometheus_client is not imported.
+
+A process has one set of numbers, so they are reached from where something happens: a call here is a None check and
+nothing else where nobody asks. Labels are names and codes, never ids or content.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from parlance.errors import Unavailable
+
+if TYPE_CHECKING:
+    from prometheus_client.core import GaugeMetricFamily
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+# Value by label value; called in the server's thread when somebody asks.
+Read = Callable[[], Mapping[str, float]]
+
+
+@runtime_checkable
+class Queued(Protocol):
+    """A bus behind which events may wait."""
+
+    def unsent(self) -> int:
+        """Events that the broker has not acknowledged."""
+
+    def lags(self) -> Mapping[str, int]:
+        """By group: records that stand in the log and have not been delivered here."""
+
+
+class _Numbers:
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.turns = Counter("parlance_turns", "Turns that have ended.", ["outcome", "reason"], registry=self.registry)
+        self.handler = Histogram(
+            "parlance_handler_seconds",
+            "One handling of one event by a stage.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.call = Histogram(
+            "parlance_call_seconds",
+            "One call that this service answered, to its last message.",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.gauges: dict[str, tuple[str, str, Read]] = {}
+        self.registry.register(self)
+
+    def collect(self) -> Iterable["GaugeMetricFamily"]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        for name, (label, told, read) in list(self.gauges.items()):
+            family = GaugeMetricFamily(name, told, labels=[label] if label else [])
+            for value, number in read().items():
+                family.add_metric([value] if label else [], number)
+            yield family
+
+
+_numbers: _Numbers | None = None
+
+
+def ended(outcome: str, reason: str) -> None:
+    """A turn has ended: "answered", ""."""
+    if _numbers is not None:
+        _numbers.turns.labels(outcome, reason).inc()
+
+
+def handled(stage: str, seconds: float) -> None:
+    if _numbers is not None:
+        _numbers.handler.labels(stage).observe(seconds)
+
+
+def called(method: str, seconds: float) -> None:
+    if _numbers is not None:
+        _numbers.call.labels(method).observe(seconds)
+
+
+def gauge(name: str, told: str, read: Callable[[], float]) -> None:
+    """A number that is looked up when somebody asks. A name that is known already is told by the new one."""
+    gauges(name, "", told, lambda: {"": read()})
+
+
+def gauges(name: str, label: str, told: str, read: Read) -> None:
+    if _numbers is not None:
+        _numbers.gauges[name] = (label, told, read)
+
+
+def watch_bus(bus: Any) -> None:
+    """Whether the bus is well, and what waits before and behind it."""
+    gauge("parlance_bus_failed", "1 while the bus says that something is wrong.", lambda: float(bool(bus.failed)))
+    if isinstance(bus, Queued):
+        gauge("parlance_bus_unsent", "Events that the broker has not acknowledged.", bus.unsent)
+        gauges("parlance_bus_lag", "group", "Records in the log that have not been delivered here.", bus.lags)
+
+
+@contextmanager
+def served(address: str) -> Generator[None, None, None]:
+    """Numbers are counted, and told at http://ADDRESS/metrics; "" does nothing. Raises Unavailable where the address
+    cannot be had or prometheus_client is not installed."""
+    global _numbers
+    if not address:
+        yield
+        return
+    try:
+        from prometheus_client import start_http_server
+    except ImportError as exc:
+        raise Unavailable("PARLANCE_METRICS needs prometheus-client: pip install prometheus-client") from exc
+    host, _, port = address.rpartition(":")
+    _numbers = _Numbers()
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), _numbers.registry)
+    except OSError as exc:
+        _numbers = None
+        raise Unavailable(f"PARLANCE_METRICS: cannot listen on {address}: {exc.strerror}") from exc
+    try:
+        yield
+    finally:
+        _numbers = None
+        server.shutdown()
+        server.server_close()
+        thread.join()
