@@ -60,16 +60,17 @@ def test_every_pod_as_patched_is_valid_and_has_no_rights(name: str) -> None:
     assert container["securityContext"] == SECURE
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
-    assert {"secret": {"secretName": f"{name}-tls", "defaultMode": 0o440}, "name": "tls"} in pod["volumes"]
-    assert container["resources"]["limits"]["memory"] and "readinessProbe" in container
+    secret = {"secretName": f"{name.removesuffix('-app')}-tls", "defaultMode": 0o440}
+    assert {"secret": secret, "name": "tls"} in pod["volumes"]
+    assert container["resources"]["limits"]["memory"] and ("readinessProbe" in container) == (name in PORTS)
 
 
 def test_each_service_listens_and_is_found_where_it_says() -> None:
     settings = dict(line.split("=", 1) for line in (ROOT / "settings.env").read_text().split())
     pods = _of_kind("Deployment", "StatefulSet")
-    assert pods.keys() == PORTS.keys()
-    for name, document in pods.items():
-        (container,) = document["spec"]["template"]["spec"]["containers"]
+    assert pods.keys() == {*PORTS, "ledger-app"}
+    for name in PORTS:
+        (container,) = pods[name]["spec"]["template"]["spec"]["containers"]
         assert {"name": "PARLANCE_LISTEN", "value": f"0.0.0.0:{PORTS[name]}"} in container["env"]
         assert container["args"] == [name]
     for name, document in _of_kind("Service").items():
