@@ -116,7 +116,9 @@ async def _pieces(base: Base, setup: Setup, stack: AsyncExitStack) -> Pieces:
         sealing=sealing,
         carrier=carrier,
         llm=llm,
-        intent=stateless("intent", bus, sealing, lambda event: intent.understand(event, routed), IntentEvent),
+        intent=stateless("intent", bus, sealing, lambda event: intent.understand(event, routed), IntentEvent).only(
+            intent.KINDS
+        ),
         dialogue=Dialogue(DialogueParts(bus, store, sealing, carrier, converse)),
         gateway=GatewayService(GatewayParts(bus, sealing, carrier, routes, history)),
         ticker=ticker,

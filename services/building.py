@@ -91,7 +91,7 @@ async def build(base: Base, stack: AsyncExitStack) -> Built:
     services.update(Actions=actions, Context=context, Llm=llm, Tts=tts, Speech=speech)
     parts = DialogueParts(base.bus, base.store, base.sealing, carrier, converse)
     stage = stateless("intent", base.bus, base.sealing, lambda e: intent.understand(e, understand), IntentEvent)
-    return Built(carrier, stage, Dialogue(parts), ticker, services)
+    return Built(carrier, stage.only(intent.KINDS), Dialogue(parts), ticker, services)
 
 
 async def _intent(base: Base) -> understanding.Routed:

@@ -6,9 +6,9 @@ a deadline), `cuts(running, new)` says so: the running work is cancelled, its en
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from google.protobuf.message import DecodeError
 
@@ -34,6 +34,7 @@ class Stage:
     def __init__(self, name: str, bus: Bus, sealing: Sealing, work: Work) -> None:
         self.name = name
         self._bus, self._sealing, self._work = bus, sealing, work
+        self._kinds: frozenset[str] | None = None
         self._lanes: dict[str, Lane] = {}
         # By event id: the ownership that it is handled under; None once it is done.
         self._known: OrderedDict[str, int | None] = OrderedDict()
@@ -44,6 +45,11 @@ class Stage:
         self._subscription: Subscription | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def only(self, kinds: Iterable[str]) -> Self:
+        """Has work for events with these payloads alone: all others of its topics are done as they come."""
+        self._kinds = frozenset(kinds)
+        return self
 
     async def run(self, topics: Sequence[str], ready: asyncio.Event | None = None) -> None:
         """Runs until cancelled; the work in flight is then cancelled too and comes again at the next start."""
@@ -97,14 +103,15 @@ class Stage:
     def _receive(self, record: Record, ownership: int) -> None:
         try:
             event = parse(record.topic, record.value)
-            if not event.WhichOneof("event"):
+            kind = event.WhichOneof("event")
+            if not kind:
                 raise DecodeError("no event in it")
         except DecodeError as exc:
             self._bury(record, as_error(exc), 1, "")
             self._done(record, ownership)
             return
         event_id = event.header.event_id
-        if not self._is_new(event_id, ownership):
+        if (self._kinds is not None and kind not in self._kinds) or not self._is_new(event_id, ownership):
             self._done(record, ownership)
             return
         self._known[event_id] = ownership
