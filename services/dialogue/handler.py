@@ -9,7 +9,15 @@ from parlance.v1.context_service_pb2 import LookupRequest
 from parlance.v1.effect_pb2 import TimerFired
 from parlance.v1.intent_pb2 import IntentRecognized
 from parlance.v1.llm_service_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER, AnswerRequest
-from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause, Settlement, TurnCompleted
+from parlance.v1.reply_pb2 import (
+    OUTCOME_ANSWERED,
+    OUTCOME_REFUSED,
+    REASON_POLICY,
+    REASON_UNSPECIFIED,
+    SETTLEMENT_REFUSED,
+    ReplyClause,
+    TurnCompleted,
+)
 from parlance.v1.state_pb2 import SessionSnapshot
 from parlance.v1.turn_pb2 import LABEL_PERSONAL
 from services.dialogue.clauses import Clauses
@@ -30,7 +38,7 @@ async def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[
     """What the turn says, clause by clause, then its end."""
     if isinstance(event, TimerFired):
         yield ReplyClause(text=fired(event))
-        yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+        yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
         return
     domain = event.intent.partition(".")[0]
     if domain in ACTS:
@@ -48,7 +56,7 @@ async def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[
 
 async def _say(words: str, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
     yield ReplyClause(text=words)
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 async def _act(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
@@ -63,10 +71,10 @@ async def _act(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGen
         )
     )
     yield ReplyClause(text=done.say, card=done.card if done.HasField("card") else None, provider="actions")
-    refused = done.settlement == Settlement.SETTLEMENT_REFUSED
+    refused = done.settlement == SETTLEMENT_REFUSED
     yield turn.close(
-        Outcome.OUTCOME_REFUSED if refused else Outcome.OUTCOME_ANSWERED,
-        Reason.REASON_POLICY if refused else Reason.REASON_UNSPECIFIED,
+        OUTCOME_REFUSED if refused else OUTCOME_ANSWERED,
+        REASON_POLICY if refused else REASON_UNSPECIFIED,
     )
 
 
@@ -77,7 +85,7 @@ async def _look_up(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> Asyn
     yield ReplyClause(
         text=found.say, card=found.card if found.HasField("card") else None, source=found.source, provider="context"
     )
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
@@ -90,7 +98,7 @@ async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGe
             yield ReplyClause(text=text, provider=provider, route_version=version)
     for text in splitter.rest():
         yield ReplyClause(text=text, provider=provider, route_version=version)
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 def _request(text: str, state: SessionSnapshot) -> AnswerRequest:

@@ -18,8 +18,18 @@ from parlance.v1.gateway_service_pb2 import (
     Text,
 )
 from parlance.v1.reply_pb2 import TurnCompleted
-from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
-from parlance.v1.turn_pb2 import Header, Label, Modality
+from parlance.v1.session_pb2 import (
+    INTERRUPTION_BUTTON,
+    INTERRUPTION_CONTINUED,
+    INTERRUPTION_SPEECH,
+    INTERRUPTION_TEXT,
+    DeviceAttached,
+    DeviceDetached,
+    Interruption,
+    TurnAccepted,
+    TurnInterrupted,
+)
+from parlance.v1.turn_pb2 import LABEL_PERSONAL, MODALITY_SPOKEN, MODALITY_TYPED, MODALITY_UNSPECIFIED, Header, Modality
 from services.gateway.hearing import Hearing
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply
@@ -78,7 +88,7 @@ class Device:
     def announce(self) -> None:
         """Says that somebody is there for what is said unasked."""
         if self.stays:
-            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceAttached())
+            self._sessions.publish(self._header(MODALITY_UNSPECIFIED, ""), DeviceAttached())
 
     async def _others(self, requests: AsyncIterator[ConverseRequest]) -> AsyncIterator[ConverseRequest]:
         """Handles what is not audio; passes audio on."""
@@ -90,7 +100,7 @@ class Device:
                 self._typed(message.text)
                 await self._few_unwritten()
             elif kind == "interrupt":
-                self.interrupt(Interruption.INTERRUPTION_BUTTON)
+                self.interrupt(INTERRUPTION_BUTTON)
             elif kind == "played":
                 if reply := self.replies.get(message.played.turn_id):
                     reply.played(message.played.ms, message.played.all)
@@ -110,19 +120,19 @@ class Device:
             told = f"a question has 1 to {_TEXT_MAX} characters, and its name, if any, at most {_NAME_MAX}"
             self.problem(InvalidRequest(told))
             return
-        self.interrupt(Interruption.INTERRUPTION_TEXT)
+        self.interrupt(INTERRUPTION_TEXT)
         named = self.run_id and typed.name
         turn_id = ids.derived(self.run_id, self.session_id, typed.name) if named else ids.new()
-        header = self._header(Modality.MODALITY_TYPED, turn_id)
+        header = self._header(MODALITY_TYPED, turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
 
     def speech_began(self) -> Header:
         """Accepts a spoken turn; what was open or sounded here is interrupted."""
         continues = self._not_yet_sounding()
-        cause = Interruption.INTERRUPTION_CONTINUED if continues else Interruption.INTERRUPTION_SPEECH
+        cause = INTERRUPTION_CONTINUED if continues else INTERRUPTION_SPEECH
         self.interrupt(cause)
-        header = self._header(Modality.MODALITY_SPOKEN, ids.new())
+        header = self._header(MODALITY_SPOKEN, ids.new())
         header.deadline_us, header.continues = header.accepted_at_us + HEAR_US, continues
         self._accept(header, TurnAccepted())
         return header
@@ -131,7 +141,7 @@ class Device:
         """The spoken turn that the user may still be in the middle of: its reply has not begun to sound."""
         for turn_id, header in self.turns.items():
             reply = self.replies.get(turn_id)
-            if header.modality == Modality.MODALITY_SPOKEN and (reply is None or not reply.sounded):
+            if header.modality == MODALITY_SPOKEN and (reply is None or not reply.sounded):
                 return turn_id
         return ""
 
@@ -163,7 +173,7 @@ class Device:
             device_id=self.device_id,
             accepted_at_us=clock.now_us(),
             reply_partition=self._sessions.parts.slot,
-            label=Label.LABEL_PERSONAL,
+            label=LABEL_PERSONAL,
             time_zone=self._time_zone,
             modality=modality,
         )
@@ -221,7 +231,7 @@ class Device:
         for reply in self.replies.values():
             reply.cut()
         if self.stays:
-            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())
+            self._sessions.publish(self._header(MODALITY_UNSPECIFIED, ""), DeviceDetached())
 
 
 def _check(hello: Hello) -> None:

@@ -14,7 +14,7 @@ from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
-from parlance.v1.turn_pb2 import Header, Heard, Modality
+from parlance.v1.turn_pb2 import MODALITY_UNASKED, Header, Heard
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
 
@@ -141,7 +141,7 @@ class Sessions:
         """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""
         devices = self._devices.get(_room(header), {})
         found = devices.get(header.device_id)
-        if header.modality != Modality.MODALITY_UNASKED or (found is not None and found.stays):
+        if header.modality != MODALITY_UNASKED or (found is not None and found.stays):
             return found
         return next((d for d in reversed(devices.values()) if d.stays), None)
 
