@@ -33,7 +33,7 @@ from parlance.v1.turn_pb2 import LABEL_PERSONAL, MODALITY_SPOKEN, MODALITY_TYPED
 from services.gateway.hearing import Hearing
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply
-from services.gateway.sessions import Sessions, fact_id
+from services.gateway.sessions import Sessions
 
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
@@ -146,8 +146,7 @@ class Device:
         return ""
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
-        """Accepted is said when the fact is durable. The header names it as the cause of what follows."""
-        header.event_id = fact_id(header, body)
+        """Accepted is said when the fact is durable."""
         self.turns[header.turn_id] = header
 
         def written(done: "asyncio.Future[Record]") -> None:
@@ -162,7 +161,7 @@ class Device:
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
         self._unwritten += 1
-        self._sessions.publish(header, body).add_done_callback(written)
+        self._sessions.accept(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:
         made = Header(

@@ -13,7 +13,7 @@ from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
-from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
+from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
 from parlance.v1.turn_pb2 import MODALITY_UNASKED, Header, Heard
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
@@ -55,6 +55,11 @@ class Sessions:
         event = wrap(SessionEvent, header, body)
         event.header.event_id = fact_id(header, body)
         return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
+
+    def accept(self, header: Header, body: TurnAccepted) -> "asyncio.Future[Record]":
+        """Publishes that a turn was accepted; the header names this fact from then on, as the cause of what follows."""
+        header.event_id = fact_id(header, body)
+        return self.parts.bus.publish(record_of(wrap(SessionEvent, header, body), self.parts.sealing.seal))
 
     def deliver(self, records: list[Record]) -> None:
         """reply.v1, in order."""
