@@ -1,7 +1,6 @@
 """From what was meant to what is said. One event in, the clauses and the end of its turn out."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from parlance.turn import Turn
 from parlance.v1.actions_service_pb2 import RunRequest
@@ -34,24 +33,18 @@ Event = IntentRecognized | TimerFired
 Reply = ReplyClause | TurnCompleted
 
 
-async def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
     """What the turn says, clause by clause, then its end."""
     if isinstance(event, TimerFired):
-        yield ReplyClause(text=fired(event))
-        yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
-        return
+        return _say(fired(event), turn)
     domain = event.intent.partition(".")[0]
     if domain in ACTS:
-        replies = _act(event, turn)
-    elif domain in LOOKUPS:
-        replies = _look_up(event, turn)
-    elif words := own_words(event, turn.state):
-        replies = _say(words, turn)
-    else:
-        replies = _chat(event, turn)
-    async with aclosing(replies):
-        async for reply in replies:
-            yield reply
+        return _act(event, turn)
+    if domain in LOOKUPS:
+        return _look_up(event, turn)
+    if words := own_words(event, turn.state):
+        return _say(words, turn)
+    return _chat(event, turn)
 
 
 async def _say(words: str, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
