@@ -88,7 +88,7 @@ class Device:
     def announce(self) -> None:
         """Says that somebody is there for what is said unasked."""
         if self.stays:
-            self._sessions.publish(self._header(MODALITY_UNSPECIFIED, ""), DeviceAttached())
+            self._sessions.tell(self._header(MODALITY_UNSPECIFIED, ""), DeviceAttached())
 
     async def _others(self, requests: AsyncIterator[ConverseRequest]) -> AsyncIterator[ConverseRequest]:
         """Handles what is not audio; passes audio on."""
@@ -186,7 +186,7 @@ class Device:
             reply = self.replies.get(turn_id)
             self._silence(turn_id, reply)
             if reply is None or reply.completed is None:
-                self._sessions.publish(header, TurnInterrupted(cause=cause))
+                self._sessions.tell(header, TurnInterrupted(cause=cause))
             self._sessions.heard(header, reply)
         self.turns.clear()
         self.hush()
@@ -230,7 +230,7 @@ class Device:
         for reply in self.replies.values():
             reply.cut()
         if self.stays:
-            self._sessions.publish(self._header(MODALITY_UNSPECIFIED, ""), DeviceDetached())
+            self._sessions.tell(self._header(MODALITY_UNSPECIFIED, ""), DeviceDetached())
 
 
 def _check(hello: Hello) -> None:

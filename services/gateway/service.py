@@ -62,7 +62,7 @@ class GatewayService:
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
                 for header in await unheard(parts, clock.now_us() - HEAR_US):
-                    self._sessions.publish(header, TurnInterrupted())
+                    self._sessions.tell(header, TurnInterrupted())
                 ready.set()
                 await asyncio.Event().wait()
             finally:

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from parlance import clock, ids, log
 from parlance.bus import Record
+from parlance.errors import Unavailable
 from parlance.events import parse, wrap
 from parlance.log import logger
 from parlance.outgoing import record_of
@@ -50,11 +51,15 @@ class Sessions:
     def last_heard(self, room: Room) -> Heard | None:
         return self._heard.get(room)
 
-    def publish(self, header: Header, body: Message) -> "asyncio.Future[Record]":
-        """A fact of this gateway about the turn (or device) of `header`."""
+    def tell(self, header: Header, body: Message) -> None:
+        """A fact of this gateway about the turn (or device) of `header`. Nobody waits for it: where the disk refuses,
+        it is written once there is room."""
         event = wrap(SessionEvent, header, body)
         event.header.event_id = fact_id(header, body)
-        return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
+        try:
+            self.parts.bus.append([record_of(event, self.parts.sealing.seal)])
+        except Unavailable as exc:
+            logger.error("gateway: a fact could not be written: %s", exc)
 
     def accept(self, header: Header, body: TurnAccepted) -> "asyncio.Future[Record]":
         """Publishes that a turn was accepted; the header names this fact from then on, as the cause of what follows."""
@@ -81,7 +86,7 @@ class Sessions:
         heard = reply.heard() if reply is not None else Heard(turn_id=header.turn_id, heard_at_us=clock.now_us())
         self.silence(header.turn_id)
         _keep(self._heard, _room(header), heard)
-        self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
+        self.tell(header, ReplyHeard(heard=heard))
 
     def _broke_off(self, header: Header, reply: Reply) -> None:
         """Nobody hears the rest of a turn that is still open; what was heard is told after its end."""
@@ -165,8 +170,3 @@ def _keep(newest: "OrderedDict[K, T]", key: K, value: T) -> None:
     newest.move_to_end(key)
     while len(newest) > _SILENCED_KEPT:
         newest.popitem(last=False)
-
-
-def _seen(done: "asyncio.Future[Record]") -> None:
-    if not done.cancelled() and (exc := done.exception()) is not None:
-        logger.error("gateway: a fact could not be written: %s", exc)
