@@ -150,7 +150,7 @@ class Stage:
         try:
             while lane.queue:
                 item = lane.running = lane.queue.pop(0)
-                if any(self._work.cuts(item, waiting) for waiting in lane.queue):
+                if lane.queue and any(self._work.cuts(item, waiting) for waiting in lane.queue):
                     item.cut.cut()
                 keep = await self._handle(item)
                 lane.running = None
