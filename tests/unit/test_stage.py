@@ -32,18 +32,6 @@ def test_an_event_that_comes_twice_is_handled_once() -> None:
     assert scene.committed == 2
 
 
-def test_an_event_that_the_stage_has_no_work_for_is_done_as_it_comes() -> None:
-    async def script(scene: Scene) -> None:
-        scene.stage.only(["accepted"])
-        scene.publish("t", body=TurnInterrupted())
-        scene.publish("t")
-        await asyncio.sleep(2)
-
-    scene = Scene().play(script)
-    assert scene.log == ["t begins", "t ends"]
-    assert scene.committed == 2
-
-
 def test_what_is_in_hand_when_its_partition_comes_back_is_handled_again_before_it_counts_as_done() -> None:
     """Another may have had the partition meanwhile, so the work in hand is no longer this ownership's."""
     committed = []
