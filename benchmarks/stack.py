@@ -117,7 +117,9 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
         sealing=sealing,
         carrier=carrier,
         llm=llm,
-        intent=stateless("intent", bus, sealing, lambda event: intent.understand(event, routed), IntentEvent),
+        intent=stateless(
+            "intent", bus, sealing, lambda event: intent.understand(event, routed), IntentEvent, intent.KINDS
+        ),
         dialogue=Dialogue(DialogueParts(bus, store, sealing, carrier, converse)),
         gateway=GatewayService(GatewayParts(bus, sealing, carrier, routes, history)),
         ticker=ticker,

@@ -40,11 +40,13 @@ _UNDATED_S = 60.0
 
 @dataclass(slots=True)
 class Answer:
-    """An answer, running or ended."""
+    """An answer, running or ended. The fact gets the chunks at its end: nobody reads it before."""
 
     header: Header
     fact: AnswerRecorded
     chunks: list[Any] = field(default_factory=list)
+    # When each came, microseconds after the answer began.
+    offsets_us: list[int] = field(default_factory=list)
     readers: int = 0
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
@@ -77,8 +79,7 @@ class Answer:
 
     def add(self, chunk: Any, now: float) -> None:
         self.chunks.append(chunk)
-        self.fact.chunks.append(to_bytes(chunk))
-        self.fact.chunk_offsets_us.append(int((now - self.began) * 1e6))
+        self.offsets_us.append(int((now - self.began) * 1e6))
         if not self.fact.provider and "began" in chunk.DESCRIPTOR.fields_by_name and chunk.HasField("began"):
             self.fact.provider, self.fact.route_version = chunk.began.provider, chunk.began.route_version
         self.wake()
@@ -196,6 +197,8 @@ class Answers:
             answer.fact.end = end
             if error is not None:
                 answer.fact.error.CopyFrom(error)
+            answer.fact.chunks.extend(map(to_bytes, answer.chunks))
+            answer.fact.chunk_offsets_us.extend(answer.offsets_us)
             self._record(answer)
             self._evict_later(answer)
         answer.wake()

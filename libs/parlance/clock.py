@@ -7,23 +7,18 @@ import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-
-def _system_us() -> int:
-    return time.time_ns() // 1000
-
-
-_wall: Callable[[], int] = _system_us
+_wall_ns: Callable[[], int] = time.time_ns
 
 
 def now_us() -> int:
     """Wall time, microseconds since 1970 (UTC)."""
-    return _wall()
+    return _wall_ns() // 1000
 
 
 def use(wall: Callable[[], int] | None) -> None:
     """Take wall time from `wall` (microseconds); None: from the system again."""
-    global _wall
-    _wall = wall or _system_us
+    global _wall_ns
+    _wall_ns = time.time_ns if wall is None else lambda: wall() * 1000
 
 
 def known_time_zone(name: str) -> bool:

@@ -1,7 +1,7 @@
 """A stage without state: a handler is an async generator, one event in, the events that it causes out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -19,8 +19,16 @@ from parlance.v1.turn_pb2 import StageFailed
 Handler = Callable[[Any], AsyncGenerator[Message, None]]
 
 
-def stateless(name: str, bus: Bus, sealing: Sealing, handler: Handler, out: type[Message]) -> Stage:
-    """A stage that publishes what `handler(event)` yields, wrapped in events of class `out`.
+def stateless(  # noqa: PLR0913 - all that a stage without state is
+    name: str,
+    bus: Bus,
+    sealing: Sealing,
+    handler: Handler,
+    out: type[Message],
+    kinds: Iterable[str] | None = None,
+) -> Stage:
+    """A stage that publishes what `handler(event)` yields, wrapped in events of class `out`. `kinds`: the payloads that
+    it has work for; None: all.
 
     When it fails for good its turn is told by a StageFailed on the same topic."""
 
@@ -44,7 +52,8 @@ def stateless(name: str, bus: Bus, sealing: Sealing, handler: Handler, out: type
     async def failed(item: Item, error: ParlanceError) -> None:
         publish(item, StageFailed(stage=name, error=error.to_proto()), 0)
 
-    return Stage(name, bus, sealing, Work(process, failed))
+    only = None if kinds is None else frozenset(kinds)
+    return Stage(name, bus, sealing, Work(process, failed, kinds=only))
 
 
 async def _within(seconds: float, work: Any) -> None:

@@ -23,6 +23,9 @@ class DirectCarrier:
         self._running: set[_Reading] = set()
         self._down: set[str] = set()
         self._stopped = False
+        # When the timer is set for, in the loop's time.
+        self._watched = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         for name, service in services.items():
             implemented(name, service)
 
@@ -32,20 +35,33 @@ class DirectCarrier:
         function = self._method(method)
         given = _copy(request) if isinstance(request, Message) else _copies(request)
         told = Call(call.id, _copy(call.header), call.deadline, call.begun)
-        reading = _Reading(method, function(given, told), call.deadline)
+        stream, reading = function(given, told), _Reading(method, call.deadline)
         self._running.add(reading)
+        self._watch(call.deadline)
         try:
-            while (message := await reading.next()) is not None:
+            while True:
+                task, before = reading.enter()
+                try:
+                    message = await stream.__anext__()
+                except StopAsyncIteration:
+                    reading.leave(task, before)
+                    return
+                except (Exception, asyncio.CancelledError) as exc:
+                    reading.leave(task, before)
+                    raise failure(method, exc) from None
+                reading.leave(task, before)
                 yield _copy(message)
         finally:
             self._running.discard(reading)
-            await reading.close()
+            await close(method, stream)
             if not isinstance(request, Message):
                 await close(method, given)
                 await close(method, request)
 
     async def stop(self) -> None:
         self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
         for reading in tuple(self._running):
             reading.cut(Unavailable("this process stops; ask again once it runs"))
 
@@ -56,6 +72,22 @@ class DirectCarrier:
             for reading in tuple(self._running):
                 if split(reading.method)[0] == service:
                     reading.cut(_out_of_reach(service))
+
+    def _watch(self, deadline: float) -> None:
+        """One timer for all calls, at the first deadline: nearly all are over before theirs."""
+        if deadline < self._watched:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._watched = deadline
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        now, self._watched, self._timer = asyncio.get_running_loop().time(), math.inf, None
+        for reading in self._running:
+            if reading.deadline <= now:
+                reading.expire()
+            else:
+                self._watch(reading.deadline)
 
     def _method(self, method: str) -> Method:
         name, _ = split(method)
@@ -73,18 +105,16 @@ class DirectCarrier:
 
 
 class _Reading:
-    """One service generator while somebody reads it, and what may cut it short: its deadline, or the service's end.
+    """What may cut a call short while somebody reads it: its deadline, or the service's end.
 
     asyncio.timeout cannot stand around a `yield`: it would cancel whatever the reader awaits between two messages. Here
     the task is cancelled only while it is inside the service, once, and that cancel is taken back."""
 
-    __slots__ = ("_cancelled", "_deadline", "_loop", "_reason", "_stream", "_task", "_timer", "method")
+    __slots__ = ("_cancelled", "_loop", "_reason", "_task", "deadline", "method")
 
-    def __init__(self, method: str, stream: AsyncGenerator[Message, None], deadline: float) -> None:
-        self.method = method
-        self._stream, self._deadline = stream, deadline
+    def __init__(self, method: str, deadline: float) -> None:
+        self.method, self.deadline = method, deadline
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_at(deadline, self._expire) if deadline < math.inf else None
         self._reason: ParlanceError | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelled = False
@@ -96,35 +126,20 @@ class _Reading:
             if self._task is not None:
                 self._cancelled = self._task.cancel()
 
-    async def next(self) -> Message | None:
-        """The next message; None after the last one."""
-        if self._loop.time() >= self._deadline:
-            self._expire()
+    def expire(self) -> None:
+        self.cut(DeadlineExceeded(f"{self.method} was not done by its deadline"))
+
+    def enter(self) -> tuple[asyncio.Task[object], int]:
+        """The service is read next: the task that reads, and how often it was cancelled before."""
+        if self._loop.time() >= self.deadline:
+            self.expire()
         if self._reason is not None:
             raise self._reason
         task = self._task = asyncio.current_task(self._loop)
         assert task is not None, "calls are read inside a task"
-        before = task.cancelling()
-        message: Message | None = None
-        try:
-            message = await self._stream.__anext__()
-        except StopAsyncIteration:
-            pass
-        except (Exception, asyncio.CancelledError) as exc:
-            self._settle(task, before)
-            raise failure(self.method, exc) from None
-        self._settle(task, before)
-        return message
+        return task, task.cancelling()
 
-    async def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        await close(self.method, self._stream)
-
-    def _expire(self) -> None:
-        self.cut(DeadlineExceeded(f"{self.method} was not done by its deadline"))
-
-    def _settle(self, task: asyncio.Task[object], before: int) -> None:
+    def leave(self, task: asyncio.Task[object], before: int) -> None:
         """Takes our cancel back and raises its reason. A cancel by anybody else in the meantime wins, also one of the
         same tick (asyncio throws a single CancelledError for both) and one that the service swallowed."""
         self._task = None

@@ -98,14 +98,16 @@ class Stage:
     def _receive(self, record: Record, ownership: int) -> None:
         try:
             event = parse(record.topic, record.value)
-            if not event.WhichOneof("event"):
+            kind = event.WhichOneof("event")
+            if not kind:
                 raise DecodeError("no event in it")
         except DecodeError as exc:
             self._bury(record, as_error(exc), 1, "")
             self._done(record, ownership)
             return
         event_id = event.header.event_id
-        if not self._is_new(event_id, ownership):
+        kinds = self._work.kinds
+        if (kinds is not None and kind not in kinds) or not self._is_new(event_id, ownership):
             self._done(record, ownership)
             return
         self._known[event_id] = ownership
@@ -144,7 +146,7 @@ class Stage:
         try:
             while lane.queue:
                 item = lane.running = lane.queue.pop(0)
-                if any(self._work.cuts(item, waiting) for waiting in lane.queue):
+                if lane.queue and any(self._work.cuts(item, waiting) for waiting in lane.queue):
                     item.cut.cut()
                 keep = await self._handle(item)
                 lane.running = None

@@ -43,6 +43,8 @@ class Work:
     held_up: Callable[[Item], None] = lambda item: None
     # Called once all that was in the log at the start has been handled.
     caught_up: Callable[[], Awaitable[None]] | None = None
+    # The payloads that it has work for; events with others are done as they come. None: all.
+    kinds: frozenset[str] | None = None
     attempts: int = 3
     # More than this many events in flight pause the subscription.
     max_in_flight: int = 512

@@ -1,7 +1,6 @@
 """From what was meant to what is said. One event in, the clauses and the end of its turn out."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from parlance.turn import Turn
 from parlance.v1.actions_service_pb2 import RunRequest
@@ -9,7 +8,15 @@ from parlance.v1.context_service_pb2 import LookupRequest
 from parlance.v1.effect_pb2 import TimerFired
 from parlance.v1.intent_pb2 import IntentRecognized
 from parlance.v1.llm_service_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER, AnswerRequest
-from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause, Settlement, TurnCompleted
+from parlance.v1.reply_pb2 import (
+    OUTCOME_ANSWERED,
+    OUTCOME_REFUSED,
+    REASON_POLICY,
+    REASON_UNSPECIFIED,
+    SETTLEMENT_REFUSED,
+    ReplyClause,
+    TurnCompleted,
+)
 from parlance.v1.state_pb2 import SessionSnapshot
 from parlance.v1.turn_pb2 import LABEL_PERSONAL
 from services.dialogue.clauses import Clauses
@@ -26,29 +33,23 @@ Event = IntentRecognized | TimerFired
 Reply = ReplyClause | TurnCompleted
 
 
-async def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
+def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
     """What the turn says, clause by clause, then its end."""
     if isinstance(event, TimerFired):
-        yield ReplyClause(text=fired(event))
-        yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
-        return
+        return _say(fired(event), turn)
     domain = event.intent.partition(".")[0]
     if domain in ACTS:
-        replies = _act(event, turn)
-    elif domain in LOOKUPS:
-        replies = _look_up(event, turn)
-    elif words := own_words(event, turn.state):
-        replies = _say(words, turn)
-    else:
-        replies = _chat(event, turn)
-    async with aclosing(replies):
-        async for reply in replies:
-            yield reply
+        return _act(event, turn)
+    if domain in LOOKUPS:
+        return _look_up(event, turn)
+    if words := own_words(event, turn.state):
+        return _say(words, turn)
+    return _chat(event, turn)
 
 
 async def _say(words: str, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
     yield ReplyClause(text=words)
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 async def _act(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
@@ -63,10 +64,10 @@ async def _act(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGen
         )
     )
     yield ReplyClause(text=done.say, card=done.card if done.HasField("card") else None, provider="actions")
-    refused = done.settlement == Settlement.SETTLEMENT_REFUSED
+    refused = done.settlement == SETTLEMENT_REFUSED
     yield turn.close(
-        Outcome.OUTCOME_REFUSED if refused else Outcome.OUTCOME_ANSWERED,
-        Reason.REASON_POLICY if refused else Reason.REASON_UNSPECIFIED,
+        OUTCOME_REFUSED if refused else OUTCOME_ANSWERED,
+        REASON_POLICY if refused else REASON_UNSPECIFIED,
     )
 
 
@@ -77,7 +78,7 @@ async def _look_up(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> Asyn
     yield ReplyClause(
         text=found.say, card=found.card if found.HasField("card") else None, source=found.source, provider="context"
     )
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
@@ -90,7 +91,7 @@ async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGe
             yield ReplyClause(text=text, provider=provider, route_version=version)
     for text in splitter.rest():
         yield ReplyClause(text=text, provider=provider, route_version=version)
-    yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
+    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
 
 
 def _request(text: str, state: SessionSnapshot) -> AnswerRequest:

@@ -57,7 +57,8 @@ def state_event(turn: OpenTurn) -> StateEvent:
     """What the turn's handler began with. Until the turn ends its row has it; nobody else asks for it before."""
     event: StateEvent = wrap(StateEvent, turn.header, turn.snapshot)
     event.header.event_id = turn.snapshot_id
-    event.header.causation_id = next((e for e in turn.event_ids if snapshot_id(turn, e) == turn.snapshot_id), "")
+    causes = (e for e in reversed(turn.event_ids) if snapshot_id(turn, e) == turn.snapshot_id)  # mostly the newest
+    event.header.causation_id = next(causes, "")
     return event
 
 

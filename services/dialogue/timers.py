@@ -21,7 +21,8 @@ class Timers:
 
     def __init__(self, inject: Callable[[Item], None]) -> None:
         self._inject = inject
-        self._handles: dict[tuple[str, bool], asyncio.TimerHandle] = {}
+        # Each with the deadline that it was set for, wall microseconds; 0 where it was set by its wait.
+        self._handles: dict[tuple[str, bool], tuple[asyncio.TimerHandle, int]] = {}
         self._armed = False
         self._early: list[tuple[str, str, int]] = []
 
@@ -36,13 +37,16 @@ class Timers:
         if not self._armed:
             self._early.append((session, turn_id, at_us))
             return
-        self.after(session, Due(turn_id), (at_us - clock.now_us()) / 1e6)
+        known = self._handles.get((turn_id, False))
+        if known is None or known[1] != at_us:
+            self.after(session, Due(turn_id), (at_us - clock.now_us()) / 1e6, at_us)
 
-    def after(self, session: str, due: Due, seconds: float) -> None:
+    def after(self, session: str, due: Due, seconds: float, at_us: int = 0) -> None:
         key = (due.turn_id, due.cut_in)
         self._cancel(key)
-        loop = asyncio.get_running_loop()
-        self._handles[key] = loop.call_later(max(0.0, seconds), self._fire, key, Item(session, due, sealed=False))
+        item = Item(session, due, sealed=False)
+        handle = asyncio.get_running_loop().call_later(max(0.0, seconds), self._fire, key, item)
+        self._handles[key] = handle, at_us
 
     def waits(self, due: Due) -> bool:
         return (due.turn_id, due.cut_in) in self._handles
@@ -61,6 +65,6 @@ class Timers:
         self._inject(item)
 
     def _cancel(self, key: tuple[str, bool]) -> None:
-        handle = self._handles.pop(key, None)
-        if handle is not None:
-            handle.cancel()
+        known = self._handles.pop(key, None)
+        if known is not None:
+            known[0].cancel()

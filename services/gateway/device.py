@@ -20,13 +20,13 @@ from parlance.v1.gateway_service_pb2 import (
 )
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
-from parlance.v1.turn_pb2 import Header, Label, Modality
+from parlance.v1.turn_pb2 import LABEL_PERSONAL, MODALITY_SPOKEN, MODALITY_TYPED, MODALITY_UNSPECIFIED, Header, Modality
 from services.gateway.door import Entrance
 from services.gateway.hearing import Hearing
 from services.gateway.hello import NAME_MAX, TEXT_MAX, check, turn_id_of
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply, not_yet_sounding
-from services.gateway.sessions import Sessions, fact_id
+from services.gateway.sessions import Sessions
 
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
@@ -88,12 +88,12 @@ class Device:
     def announce(self) -> None:
         """Says that somebody is there for what is said unasked."""
         if self.stays or self._resume.turn_id:
-            header = self._header(Modality.MODALITY_UNSPECIFIED, "")
-            self._sessions.publish(header, DeviceAttached(resumes=self._resume.turn_id))
+            header = self._header(MODALITY_UNSPECIFIED, "")
+            self._sessions.tell(header, DeviceAttached(resumes=self._resume.turn_id))
 
     def _go_on(self, resume: Resume) -> None:
         """With the turn that was open or sounding when the conversation broke off elsewhere."""
-        header = self._header(Modality.MODALITY_TYPED, resume.turn_id)
+        header = self._header(MODALITY_TYPED, resume.turn_id)
         header.accepted_at_us, header.reply_partition = resume.since_us, resume.partition
         self.turns[resume.turn_id] = header
         self._sessions.resume(self, header, resume)
@@ -137,7 +137,7 @@ class Device:
         turn_id = turn_id_of(self.run_id, self.session_id, typed.name)
         if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
             return
-        header = self._header(Modality.MODALITY_TYPED, turn_id)
+        header = self._header(MODALITY_TYPED, turn_id)
         self.entrance.asked(turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
@@ -150,14 +150,13 @@ class Device:
         turn_id = ids.new()
         if not continues and not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
             return Header()
-        header = self._header(Modality.MODALITY_SPOKEN, turn_id)
+        header = self._header(MODALITY_SPOKEN, turn_id)
         header.deadline_us, header.continues = header.accepted_at_us + HEAR_US, continues
         self._accept(header, TurnAccepted())
         return header
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
-        """Accepted is said when the fact is durable. The header names it as the cause of what follows."""
-        header.event_id = fact_id(header, body)
+        """Accepted is said when the fact is durable."""
         self.turns[header.turn_id] = header
 
         def written(done: "asyncio.Future[Record]") -> None:
@@ -172,7 +171,7 @@ class Device:
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
         self._unwritten += 1
-        self._sessions.publish(header, body).add_done_callback(written)
+        self._sessions.accept(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:
         made = Header(
@@ -183,7 +182,7 @@ class Device:
             device_id=self.device_id,
             accepted_at_us=clock.now_us(),
             reply_partition=self._sessions.parts.slot,
-            label=Label.LABEL_PERSONAL,
+            label=LABEL_PERSONAL,
             time_zone=self._time_zone,
             modality=modality,
         )
@@ -197,7 +196,7 @@ class Device:
             reply = self.replies.get(turn_id)
             self._silence(turn_id, reply)
             if reply is None or reply.completed is None:
-                self._sessions.publish(header, TurnInterrupted(cause=cause))
+                self._sessions.tell(header, TurnInterrupted(cause=cause))
             self._sessions.heard(header, reply)
         self.turns.clear()
         self.hush()
@@ -244,4 +243,4 @@ class Device:
         for reply in self.replies.values():
             reply.cut()
         if self.stays:
-            self._sessions.publish(self._header(Modality.MODALITY_UNSPECIFIED, ""), DeviceDetached())
+            self._sessions.tell(self._header(MODALITY_UNSPECIFIED, ""), DeviceDetached())

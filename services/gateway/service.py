@@ -67,7 +67,7 @@ class GatewayService:
             try:
                 await self._say_that_it_started()
                 for header in await unheard(parts, clock.now_us() - HEAR_US):
-                    self._sessions.publish(header, TurnInterrupted())
+                    self._sessions.tell(header, TurnInterrupted())
                 ready.set()
                 await asyncio.Event().wait()
             finally:

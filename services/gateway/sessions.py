@@ -9,14 +9,15 @@ from google.protobuf.message import Message
 
 from parlance import clock, ids, log
 from parlance.bus import Record, Subscription, topic_name
+from parlance.errors import Unavailable
 from parlance.events import parse, topic_of, wrap
 from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
 from parlance.v1.gateway_service_pb2 import Resume
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
-from parlance.v1.session_pb2 import ReplyHeard, SessionEvent
-from parlance.v1.turn_pb2 import Header, Heard, Modality
+from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
+from parlance.v1.turn_pb2 import MODALITY_UNASKED, Header, Heard
 from services.gateway.door import Door
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
@@ -35,7 +36,7 @@ _SILENCED_KEPT = 4096
 class Sessions:
     def __init__(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         self.parts, self._group = parts, group
-        self.door = Door(parts, self.publish)
+        self.door = Door(parts, self.tell)
         self._devices: dict[Room, dict[str, Device]] = {}
         self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
@@ -73,11 +74,20 @@ class Sessions:
     def last_heard(self, room: Room) -> Heard | None:
         return self._heard.get(room)
 
-    def publish(self, header: Header, body: Message) -> "asyncio.Future[Record]":
-        """A fact of this gateway about the turn (or device) of `header`."""
+    def tell(self, header: Header, body: Message) -> None:
+        """A fact of this gateway about the turn (or device) of `header`. Nobody waits for it: where the disk refuses,
+        it is written once there is room."""
         event = wrap(SessionEvent, header, body)
         event.header.event_id = fact_id(header, body)
-        return self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
+        try:
+            self.parts.bus.append([record_of(event, self.parts.sealing.seal)])
+        except Unavailable as exc:
+            logger.error("gateway: a fact could not be written: %s", exc)
+
+    def accept(self, header: Header, body: TurnAccepted) -> "asyncio.Future[Record]":
+        """Publishes that a turn was accepted; the header names this fact from then on, as the cause of what follows."""
+        header.event_id = fact_id(header, body)
+        return self.parts.bus.publish(record_of(wrap(SessionEvent, header, body), self.parts.sealing.seal))
 
     def deliver(self, records: list[Record]) -> None:
         """reply.v1, in order."""
@@ -106,7 +116,7 @@ class Sessions:
     def _tell_heard(self, header: Header, heard: Heard) -> None:
         self.silence(header.turn_id)
         _keep(self._heard, _room(header), heard)
-        self.publish(header, ReplyHeard(heard=heard)).add_done_callback(_seen)
+        self.tell(header, ReplyHeard(heard=heard))
 
     def _broke_off(self, header: Header, reply: Reply) -> None:
         """Nobody hears the rest of a turn that is still open; what was heard is told after its end."""
@@ -185,7 +195,7 @@ class Sessions:
         """The reply sounds where it was asked; what nobody asked for, there or wherever somebody is."""
         devices = self._devices.get(_room(header), {})
         found = devices.get(header.device_id)
-        if header.modality != Modality.MODALITY_UNASKED or (found is not None and found.stays):
+        if header.modality != MODALITY_UNASKED or (found is not None and found.stays):
             return found
         return next((d for d in reversed(devices.values()) if d.stays), None)
 
@@ -204,8 +214,3 @@ def _keep(newest: "OrderedDict[K, T]", key: K, value: T) -> None:
     newest.move_to_end(key)
     while len(newest) > _SILENCED_KEPT:
         newest.popitem(last=False)
-
-
-def _seen(done: "asyncio.Future[Record]") -> None:
-    if not done.cancelled() and (exc := done.exception()) is not None:
-        logger.error("gateway: a fact could not be written: %s", exc)

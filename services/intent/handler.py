@@ -8,6 +8,9 @@ from parlance.v1.speech_pb2 import SpeechEvent
 from parlance.v1.turn_pb2 import StageFailed
 from services.intent.provider import Routed
 
+# The payloads that `understand` makes something of.
+KINDS = ("accepted", "final", "failed")
+
 
 async def understand(
     event: SpeechEvent | SessionEvent, routed: Routed

@@ -18,7 +18,12 @@ TOPICS = ("session.v1", "speech.v1")
 async def start(ground: Ground) -> Stage:
     understand = await asyncio.to_thread(provider.open_route, ground.routes.current(STAGE), ground.config.home)
     return stateless(
-        STAGE, ground.bus, ground.sealing, lambda event: handler.understand(event, understand), IntentEvent
+        STAGE,
+        ground.bus,
+        ground.sealing,
+        lambda event: handler.understand(event, understand),
+        IntentEvent,
+        handler.KINDS,
     )
 
 

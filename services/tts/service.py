@@ -9,7 +9,6 @@ from typing import Any
 from parlance import clock, ids, providers
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, as_error
 from parlance.log import logger
-from parlance.patience import Patience
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.tts_service_pb2 import (
@@ -24,6 +23,7 @@ from parlance.v1.voice_pb2 import ClauseSpoken, VoiceEvent
 from services.tts.normalise import speakable
 from services.tts.provider import Provider
 from services.tts.providers import PROVIDERS
+from services.tts.sound import Sound
 
 FALLBACKS = ("hibari:", "flite:rms")
 # A text longer than this is made speakable in a thread; a clause never is.
@@ -64,9 +64,17 @@ class TtsService:
         fact.call_id, fact.characters, fact.began_at_us = call.id, len(request.text), clock.now_us()
         fact.end = END_CANCELLED
         try:
-            async with aclosing(self._spoken(await _speakable(request.text), fact)) as parts:
-                async for part in parts:
-                    yield part
+            if text := await _speakable(request.text):
+                async with aclosing(await self._begun(text, fact)) as sound:
+                    yield SpeakResponse(
+                        began=SpeakBegan(
+                            provider=fact.provider,
+                            route_version=fact.route_version,
+                            sample_rate_hz=sound.sample_rate_hz,
+                        )
+                    )
+                    while (pcm := await sound.next()) is not None:
+                        yield SpeakResponse(pcm=pcm)
             fact.end = END_COMPLETE
         except Exception as exc:
             fact.end = END_FAILED
@@ -81,47 +89,24 @@ class TtsService:
         await self._voice(request.route)
         yield CheckTtsRouteResponse()
 
-    async def _spoken(self, text: str, fact: ClauseSpoken) -> AsyncGenerator[SpeakResponse, None]:
-        """The routed voice, or the first of the others that can; never two in one clause."""
-        if not text:
-            return
+    async def _begun(self, text: str, fact: ClauseSpoken) -> Sound:
+        """The sound of the routed voice, or of the first of the others that can; never two in one clause."""
         reasons: list[str] = []
         for route in self._candidates():
             try:
                 voice = await self._voice(route)
-                async with aclosing(self._pieces(voice, route, text, fact)) as parts:
-                    async for part in parts:
-                        yield part
-                return
-            except ParlanceError as exc:
-                if fact.audio_ms:
+                fact.provider, fact.route_version = route.target, route.version
+                sound = Sound(voice, text, fact, self.patience_s)
+                try:
+                    await sound.begin()
+                except BaseException:
+                    await sound.aclose()
                     raise
+                return sound
+            except ParlanceError as exc:
                 logger.warning("tts: %s failed: %s", route.target, exc.message)
                 reasons.append(f"{route.target} {exc.message}")
         raise Unavailable(f"no voice can speak here, see 'parlance doctor' ({'; '.join(reasons)})")
-
-    async def _pieces(
-        self, voice: Provider, route: RouteSet, text: str, fact: ClauseSpoken
-    ) -> AsyncGenerator[SpeakResponse, None]:
-        """A voice that hangs is given up."""
-        rate, sent, patience = voice.sample_rate_hz, 0, Patience()
-        fact.provider, fact.route_version = route.target, route.version
-        try:
-            async with aclosing(voice.speak(text)) as pieces:
-                while (pcm := await patience.next(pieces, self.patience_s)) is not None:
-                    if not sent:
-                        fact.first_audio_us = clock.now_us() - fact.began_at_us
-                        began = SpeakBegan(provider=route.target, route_version=route.version, sample_rate_hz=rate)
-                        yield SpeakResponse(began=began)
-                    sent += len(pcm) // 2
-                    fact.audio_ms = sent * 1000 // rate
-                    yield SpeakResponse(pcm=pcm)
-        except TimeoutError as exc:
-            raise Unavailable(f"the voice made no sound for {self.patience_s:g} s") from exc
-        finally:
-            patience.close()
-        if not sent:
-            raise Unavailable("the voice made no sound of this text")
 
     def _candidates(self) -> Iterator[RouteSet]:
         route = self._route()

@@ -55,6 +55,24 @@ class TestDirect(RpcAnswers, RpcEnds, RpcErrors, RpcStreams):
         with pytest.raises(DeadlineExceeded):
             await texts(ask(carrier, 0.02))
 
+    async def test_each_of_several_calls_ends_at_its_own_deadline(self, carrier: DirectCarrier, llm: Llm) -> None:
+        """They share a timer, which a call that is over already was the first to need."""
+        llm.behave = answers("one")
+        await texts(ask(carrier, 0.02))
+        llm.behave = answers(hang=True)
+        loop, began, ended = asyncio.get_running_loop(), asyncio.get_running_loop().time(), []
+
+        async def read(seconds: float) -> None:
+            with pytest.raises(DeadlineExceeded):
+                await texts(ask(carrier, seconds))
+            ended.append((seconds, loop.time() - began))
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            for seconds in (0.1, 0.2, 0.05):
+                tasks.create_task(read(seconds))
+        assert [seconds for seconds, _ in ended] == [0.05, 0.1, 0.2]
+        assert all(took >= seconds - 0.002 for seconds, took in ended)
+
     async def test_a_service_that_goes_down_takes_its_calls_along(self, carrier: DirectCarrier, llm: Llm) -> None:
         llm.behave = answers("one", hang=True)
         async with aclosing(ask(carrier)) as responses:

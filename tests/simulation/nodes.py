@@ -20,6 +20,7 @@ from services.dialogue.handler import converse
 from services.dialogue.parts import Parts as DialogueParts
 from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
+from services.intent.handler import KINDS
 from services.llm.service import LlmService
 from services.tts.service import TtsService
 from tests.simulation.bus import SimBus, Writer
@@ -141,7 +142,7 @@ class Stack:
         return Dialogue(parts).stage
 
     def _intent_stage(self, writer: Writer) -> Any:
-        return stateless("intent", SimBus(writer), self.world.sealing, understand, IntentEvent)
+        return stateless("intent", SimBus(writer), self.world.sealing, understand, IntentEvent, KINDS)
 
     # each in a process of its own
 

@@ -36,13 +36,14 @@ class Scene:
     world: World = field(default_factory=lambda: World(1))
     log: list[str] = field(default_factory=list)
     failures: int = 0
+    kinds: frozenset[str] | None = None
     # What the work of turns whose text is "later" must become durable by.
     durable: "asyncio.Future[int] | None" = None
 
     def __post_init__(self) -> None:
         self.world.faulty = False
         self.bus = SimBus(Writer(self.world, Life("intent", 0)))
-        work = Work(self._process, self._failed, _cuts, max_in_flight=4)
+        work = Work(self._process, self._failed, _cuts, kinds=self.kinds, max_in_flight=4)
         self.stage = Stage("intent", self.bus, self.world.sealing, work)
 
     def play(self, script: Callable[["Scene"], Awaitable[None]]) -> "Scene":
