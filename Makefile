@@ -8,10 +8,10 @@ SEEDS ?= 10000
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test test-servers check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## make .venv with everything that running needs (Python alone; seconds when nothing changed)
 	@infra/local/setup.sh run
@@ -42,8 +42,11 @@ stack-test: setup-dev ## build the stack, speak to it, kill parts of it, end it 
 certificates: setup-dev ## make .tls: an authority and a certificate for each service (RENEW=1: anew)
 	@$(BIN)/python infra/local/certificates.py $(if $(RENEW),--renew)
 
-test: setup-dev ## all tests that need Python alone; with Java and Maven, or Docker, those of Kafka too
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node and not stack"
+test: setup-dev ## the tests that need Python alone (about 5 minutes on two cores)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not browser and not node and not kafka and not postgres and not stack"
+
+test-servers: setup-dev ## those on a real Kafka and PostgreSQL (Docker, or Java, Maven and PostgreSQL's programs)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "(kafka or postgres) and not stack"
 
 check: setup-dev format lint types imports protos page ## formatting, types, import rules, protos, and the page in a browser
 
