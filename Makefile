@@ -5,10 +5,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 JOBS ?= 2
 SEEDS ?= 10000
+SEED ?= 1
+TURNS ?= 300
+SECONDS ?= 200
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test test-servers check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test test-servers chaos check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +81,9 @@ train: setup-dev ## train the intent head and count the requests anew from data/
 
 simulate: setup-dev ## run the seeded simulation: make simulate SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+chaos: setup-dev ## kill, freeze and cut off real processes on a real broker: make chaos SEED=7 (TURNS=, SECONDS=: longer)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --turns $(TURNS) --seconds $(SECONDS)
 
 proto: setup-dev ## generate libs/parlance/v1 from protos/
 	$(BIN)/python infra/local/protos.py

@@ -63,18 +63,19 @@ def told() -> str:
     }[kind()]
 
 
-def broker(folder: Path, port: int = 0) -> Broker:
-    """Not started yet. Skips the test where there is none, and says what is missing."""
+def broker(folder: Path, port: int = 0, advertised: int = 0) -> Broker:
+    """Not started yet. Skips the test where there is none, and says what is missing. `advertised`: the port that
+    clients are told, where something stands between them and the broker."""
     if not _has_aiokafka():
         pytest.skip("needs aiokafka; type: make setup-dev")
     match kind():
         case "docker":
-            return DockerBroker(port or free_port())
+            return DockerBroker(port or free_port(), advertised)
         case "maven":
             fetched = subprocess.run([SCRIPT, "jars"], capture_output=True, text=True, check=False, timeout=110)
             if fetched.returncode:
                 pytest.skip(fetched.stderr.strip())
-            return MavenBroker(folder, port or free_port())
+            return MavenBroker(folder, port or free_port(), advertised)
         case _:
             pytest.skip("needs a Kafka broker: Docker, or Java and Maven")
 
@@ -91,10 +92,11 @@ def free_port() -> int:
 
 
 class MavenBroker:
-    def __init__(self, folder: Path, port: int) -> None:
-        self.url = f"kafka://127.0.0.1:{port}"
+    def __init__(self, folder: Path, port: int, advertised: int = 0) -> None:
+        self.url = f"kafka://127.0.0.1:{advertised or port}"
         self._folder = folder
-        self._env = {**os.environ, "KAFKA_PORT": str(port), "KAFKA_DATA": str(folder)}
+        told = {"KAFKA_PORT": str(port), "KAFKA_ADVERTISED": str(advertised or port), "KAFKA_DATA": str(folder)}
+        self._env = {**os.environ, **told}
 
     def start(self) -> None:
         self._run("start")
@@ -124,15 +126,15 @@ class MavenBroker:
 
 
 class DockerBroker:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, advertised: int = 0) -> None:
         from testcontainers.core.container import DockerContainer
         from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-        self.url = f"kafka://127.0.0.1:{port}"
+        self.url = f"kafka://127.0.0.1:{advertised or port}"
         self._port = port
         self._started = False
         made = DockerContainer(IMAGE).with_bind_ports(9092, port)
-        for name, value in _settings(port).items():
+        for name, value in _settings(advertised or port).items():
             made = made.with_env(name, value)
         self._container: Any = made.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ READY_S = 60.0
 
 @dataclass
 class Process:
-    """One replica. `name`: "llm", or "llm2" for the second one."""
+    """One replica. `name`: "llm", or "llm2" for the second one. `root`: the checkout that it runs from."""
 
     name: str
     service: str
@@ -28,6 +28,8 @@ class Process:
     log_file: Path
     env: dict[str, str]
     popen: "subprocess.Popen[bytes] | None" = None
+    root: Path = ROOT
+    _log_from: int = 0
 
     @property
     def address(self) -> str:
@@ -35,18 +37,21 @@ class Process:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text() if self.log_file.exists() else ""
+        """What it has printed since it was last started; what its earlier lives printed stands before that."""
+        return self.log_file.read_bytes()[self._log_from :].decode() if self.log_file.exists() else ""
 
     @property
     def runs(self) -> bool:
         return self.popen is not None and self.popen.poll() is None
 
-    def start(self) -> None:
-        with self.log_file.open("w") as log:
+    def start(self, words: Sequence[str] = ()) -> None:
+        """`words`: what Python runs instead of the service."""
+        with self.log_file.open("ab") as log:
+            self._log_from = log.tell()
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", f"services.{self.service}"],
-                env=self.env,
-                cwd=ROOT,
+                [sys.executable, *(words or ("-m", f"services.{self.service}"))],
+                env={**self.env, "PYTHONPATH": os.pathsep.join([str(self.root / "libs"), str(self.root)])},
+                cwd=self.root,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -79,19 +84,21 @@ class Process:
 
 @dataclass
 class Processes:
-    """`counts`: how many of a service, where it is not one. `extra`: settings of all of them."""
+    """`counts`: how many of a service, where it is not one. `extra`: settings of all of them. `via`: the port at which
+    the others find what listens on a port, where something stands between them."""
 
     folder: Path
     broker_url: str
     counts: Mapping[str, int] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     all: dict[str, Process] = field(default_factory=dict)
+    via: Callable[[int], int] = int
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         ports = {service: [free_port() for _ in range(self.counts.get(service, 1))] for service in SERVICES}
-        self.addresses = {s: ",".join(f"127.0.0.1:{port}" for port in found) for s, found in ports.items()}
+        self.addresses = {s: ",".join(f"127.0.0.1:{self.via(port)}" for port in found) for s, found in ports.items()}
         for service, found in ports.items():
             for n, port in enumerate(found):
                 name = service if n == 0 else f"{service}{n + 1}"

@@ -4,6 +4,7 @@
 # KAFKA_PORT: where it listens on 127.0.0.1 (the port after it is its controller's). KAFKA_DATA: its folder.
 # KAFKA_TLS: the folder of `make certificates`. The broker then takes TLS with certificates alone, and nobody but itself
 # (CN=kafka) may do anything until `parlance topics apply --access infra/access.yaml --as kafka` has said who may what.
+# KAFKA_ADVERTISED: the port that clients are told, where something stands between them and the broker.
 # Starting a broker that runs and stopping one that does not are done already. `forget` stops it and deletes its data.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -74,7 +75,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
 listeners=$protocol://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=$protocol://127.0.0.1:$port
+advertised.listeners=$protocol://127.0.0.1:${KAFKA_ADVERTISED:-$port}
 listener.security.protocol.map=$protocol:$protocol,CONTROLLER:$protocol
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=$protocol

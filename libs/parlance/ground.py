@@ -11,6 +11,7 @@ from parlance import clock
 from parlance.bus import Bus, Record
 from parlance.config import Config
 from parlance.events import TOPICS, parse, topic_of
+from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed, Sealing
 from parlance.routes import Routes
@@ -48,14 +49,25 @@ class Ground:
         return self.bus.publish(record_of(event, self.sealing.seal))
 
     async def recent(self, cls: type[Message]) -> AsyncGenerator[Any, None]:
-        """The events of a class, opened, as far back as an answer may still be asked for again."""
+        """The events of a class, opened, as far back as an answer may still be asked for again. What cannot be read is
+        skipped: nobody could ask for it, and it must not keep the service from starting."""
         topic = topic_of(cls).name
         for partition in range(TOPICS[topic].partitions):
             start = await self.bus.offset_at(topic, partition, clock.now_us() - _RECALL_S * 1_000_000)
             while records := await self.bus.read(topic, partition, start):
                 for record in records:
-                    try:
-                        yield self.sealing.open(parse(topic, record.value))
-                    except KeyDestroyed:
-                        continue
+                    event = self._read(record)
+                    if event is not None:
+                        yield event
                 start = records[-1].offset + 1
+
+    def _read(self, record: Record) -> Any:
+        """The event, opened; None where there is none to be read."""
+        try:
+            return self.sealing.open(parse(record.topic, record.value))
+        except KeyDestroyed:
+            return None
+        except Exception as exc:
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            logger.warning("%s could not be read and is skipped (%s)", place, type(exc).__name__)
+            return None

@@ -86,10 +86,12 @@ class Stage:
             self._subscription.pause()
 
     def replay(self, letter: DeadLetter) -> None:
-        """Handles a dead letter again. Raises DecodeError where its bytes are still no event."""
+        """Handles a dead letter again; one that fails again is a new one. Raises DecodeError where its bytes are still
+        no event."""
         event = parse(letter.topic, letter.value)
         if event.WhichOneof("event"):
-            self._enqueue(Item(event.header.session_id, event, None, clock.now_us()))
+            record = Record(letter.topic, letter.partition, letter.offset, 0, letter.key, letter.value)
+            self._enqueue(Item(event.header.session_id, event, letter=record, arrived_us=clock.now_us()))
 
     def _owned(self, record: Record) -> int:
         sub = self._subscription
@@ -234,8 +236,9 @@ class Stage:
         return item.record is None or self._owned(item.record) == item.ownership
 
     async def _give_up(self, item: Item, error: ParlanceError, attempts: int) -> None:
-        if item.record is not None:
-            self._bury(item.record, error, attempts, item.event.header.turn_id)
+        record = item.record or item.letter
+        if record is not None:
+            self._bury(record, error, attempts, item.event.header.turn_id)
         try:
             await self._work.failed(item, error)
         except Exception as exc:

@@ -29,6 +29,9 @@ class Item:
     refusal: BaseException | None = None
     failed: int = 0
     conflicts: int = 0
+    # What came back as a dead letter: the record that it was. It holds no offset up; where it fails again, it is buried
+    # again.
+    letter: Record | None = None
 
 
 @dataclass(slots=True)

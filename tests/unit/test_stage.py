@@ -176,6 +176,18 @@ def test_a_dead_letter_can_be_handled_again() -> None:
     assert Scene(failures=3).play(script).log[-2:] == ["t begins", "t ends"]
 
 
+def test_a_dead_letter_that_fails_again_is_buried_again() -> None:
+    async def script(scene: Scene) -> None:
+        scene.publish("t", "fails")
+        await asyncio.sleep(5)
+        scene.stage.replay(scene.letters[0])
+        await asyncio.sleep(5)
+
+    first, second = Scene(failures=6).play(script).letters
+    assert (first.topic, first.offset, first.value) == (second.topic, second.offset, second.value)
+    assert second.attempts == 3 and second.turn_id == "t"
+
+
 def test_what_is_no_event_is_buried_and_holds_nothing_up() -> None:
     async def script(scene: Scene) -> None:
         scene.bus.append([Out(TOPIC, 0, b"s", b"\xff\xff")])

@@ -1,0 +1,197 @@
+"""The parts of a run: load, faults and poison, until every turn has ended; then what is left is judged."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from parlance.bus_kafka import KafkaBus
+from parlance.privacy import Keys
+from parlance.process import declared
+from tests.chaos import faults, judge
+from tests.chaos.evidence import Evidence, Reader
+from tests.chaos.faults import Fault, Outage
+from tests.chaos.poison import Poison, made
+from tests.chaos.stack import Stack, replicas
+from tests.chaos.talkers import Talker, questions
+
+# How long the last turn may take to end: a spoken one whose sound was lost has a minute to be heard.
+SETTLE_S = 120.0
+_TIMER_S = 3.0
+_POISON_EVERY_S = 1.0
+
+
+@dataclass
+class Plan:
+    """`seconds`: how long the asking is spread over. `faults`: in order; None: those of the seed."""
+
+    seed: int
+    turns: int = 300
+    seconds: float = 180.0
+    sessions: int = 10
+    faults: list[Fault] | None = None
+    counts: dict[str, int] = field(default_factory=replicas)
+    poison: bool = True
+    measure: bool = True
+    tell: Callable[[str], None] = print
+
+
+@dataclass
+class Result:
+    plan: Plan
+    talkers: list[Talker] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
+    poison: list[Poison] = field(default_factory=list)
+    evidence: Evidence = field(default_factory=Evidence)
+    problems: list[str] = field(default_factory=list)
+    restarts: int = 0
+    settle_s: float = 0.0
+    measured: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(a.outcome or a.without for t in self.talkers for a in t.asked)
+
+
+@asynccontextmanager
+async def talking(running: Stack, sessions: int) -> AsyncIterator[list[Talker]]:
+    """Talkers with open conversations, every third of them with sound."""
+    found = [Talker(running.processes.addresses["gateway"], f"talk-{n}", voiced=n % 3 == 0) for n in range(sessions)]
+    async with background(*(t.run() for t in found)):
+        async with asyncio.timeout(60):
+            for talker in found:
+                await talker.ready()
+        yield found
+
+
+@asynccontextmanager
+async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs beside what is inside, and ends with it."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def load(running: Stack, plan: Plan, result: Result) -> None:
+    """Until all is asked; the faults go on as long."""
+    over = asyncio.Event()
+    async with background(running.supervise()), asyncio.TaskGroup() as group:
+        group.create_task(_inflict(running, plan, result, over))
+        if plan.poison:
+            group.create_task(_poison(running, plan, result, over))
+        try:
+            await _asking(plan, result.talkers)
+        finally:
+            over.set()
+
+
+async def _asking(plan: Plan, found: list[Talker]) -> None:
+    numbers = iter(range(1, plan.turns + 1))
+    pause = plan.seconds * len(found) / plan.turns
+
+    async def talk(n: int, talker: Talker) -> None:
+        dice = random.Random(f"{plan.seed}/{n}")
+        share = len(range(n, plan.turns, len(found)))
+        for text in questions(dice, share, talker.voiced):
+            await asyncio.sleep(dice.uniform(0, 1.5 * pause))
+            await talker.ask(text.format(n=next(numbers)))
+
+    async with asyncio.TaskGroup() as group:
+        for n, talker in enumerate(found):
+            group.create_task(talk(n, talker))
+
+
+async def _inflict(running: Stack, plan: Plan, result: Result, over: asyncio.Event) -> None:
+    wanted = plan.faults if plan.faults is not None else faults.schedule(plan.seed, running.server is not None)
+    for fault in wanted:
+        if over.is_set():
+            return
+        await asyncio.sleep(fault.after_s)
+        plan.tell(f"{_asked(result)} of {plan.turns} turns: {fault}")
+        result.outages.append(await faults.inflict(running, fault))
+
+
+def _asked(result: Result) -> int:
+    return sum(len(t.asked) for t in result.talkers)
+
+
+async def _poison(running: Stack, plan: Plan, result: Result, over: asyncio.Event) -> None:
+    """By the way that all go, so that a partition keeps poison away too."""
+    async with poisoning(running, random.Random(f"{plan.seed}/poison")) as put:
+        while not over.is_set():
+            result.poison.append(await put())
+            await asyncio.sleep(_POISON_EVERY_S)
+
+
+@asynccontextmanager
+async def poisoning(running: Stack, dice: random.Random) -> AsyncIterator[Callable[[], Any]]:
+    """What is yielded puts one event into a topic; it returns when the broker has it."""
+    key_id, _ = Keys(running.processes.home / "keys.json").cipher("owner", create=True)
+    bus = KafkaBus(running.broker.url)
+    bus.declare(declared())
+    await bus.start()
+
+    async def put() -> Poison:
+        poison = made(dice, key_id)
+        await bus.relay(poison.out())
+        return poison
+
+    try:
+        yield put
+    finally:
+        await bus.stop()
+
+
+async def settle(running: Stack, result: Result) -> None:
+    """Returns when every turn has ended and every short timer has gone off, or patience is over."""
+    began = time.monotonic()
+    running.heal()
+    result.plan.tell(f"all {_asked(result)} are asked; waiting for the ends of what is open")
+    async with background(running.supervise()), reader(running) as log:
+        await asyncio.sleep(_TIMER_S)
+        while True:
+            result.evidence = found = await log.look()
+            if (not found.unended() and not found.open_turns) or time.monotonic() - began > SETTLE_S:
+                break
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # what is under way still: dead letters, lazy events
+        await log.look()
+    result.settle_s = time.monotonic() - began
+
+
+def reader(running: Stack) -> Reader:
+    server = running.server
+    return Reader(running.broker.url, running.processes.home, str(server.url) if server is not None else "")
+
+
+async def verdict(running: Stack, result: Result) -> None:
+    """Judged while the broker and the services still run."""
+    async with reader(running) as log:
+        found = result.evidence = await log.look()
+    result.restarts = running.restarts
+    result.problems += running.problems
+    result.problems += judge.judge(found)
+    result.problems += judge.what_was_told_is_true(found, result.talkers)
+    result.problems += judge.letters_are_explained(found, result.poison)
+    catch_up(result)
+
+
+def catch_up(result: Result) -> None:
+    """Of each outage: how long after it was undone the last of the turns ended that were open then."""
+    spans = []
+    for turn in result.evidence.opened().values():
+        ends = [f.ts_us for f in turn.of("completed")]
+        began = min(f.ts_us for f in turn.facts)
+        if ends:
+            spans.append((began, min(ends)))
+    for outage in result.outages:
+        late = [end for began, end in spans if began <= outage.undone_us <= end]
+        outage.catch_up_s = max((end - outage.undone_us for end in late), default=0) / 1e6
