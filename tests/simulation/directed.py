@@ -82,7 +82,7 @@ async def late_commit(run: Run) -> None:
         run.clients[0].say("chat on")
         await asyncio.sleep(0.2)
         second = stack.start("dialogue")
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1.7)
         world.kill(second)
     stack.start("dialogue")
 

@@ -11,7 +11,8 @@ from parlance.answers import Answers
 from parlance.rpc import Call
 from parlance.v1.reply_pb2 import Inputs, SettledCall, Settlement
 from parlance.v1.turn_pb2 import End
-from services.actions.tables import Calls, UserRows
+from services.actions.service import ActionsService
+from services.actions.tables import UserRows
 from services.dialogue import dialogue, rows, running, terminal, turns
 from services.dialogue.dialogue import Dialogue
 from services.dialogue.handling import Handling, inputs_of
@@ -115,8 +116,14 @@ def _act_once() -> list[Any]:
     def with_new_ids(self: UserRows, db: Any, sealing: Any, call_id: str, header: Any) -> None:
         made(self, db, sealing, ids.new(), header)
 
+    do = ActionsService._do
+
+    def as_if_the_first(self: ActionsService, tx: Any, act: Any, ready: Any) -> Any:
+        self._db(tx, act.call.header).execute("DELETE FROM actions_call WHERE call_id = ?", (act.call.id,))
+        return do(self, tx, act, ready)
+
     return [
-        mock.patch.object(Calls, "find", lambda self, call_id: None),
+        mock.patch.object(ActionsService, "_do", as_if_the_first),
         mock.patch.object(UserRows, "__init__", with_new_ids),
     ]
 

@@ -16,7 +16,7 @@ SEEDED = [
     ("cancel_now", 0, r"was said after the interruption"),
     ("join", 0, r"mixed|run again"),
     ("speaking_mark", 8, r"mixed"),
-    ("act_once", 0, r"done \d times"),
+    ("act_once", 18, r"done \d times"),
     ("acks_before_close", 0, r"lost or repeated|answered without words"),
     ("inputs", 0, r"run again"),
 ]
