@@ -20,6 +20,17 @@ def kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def own_kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a broker that this file alone uses: whoever runs the services on it is the one member of their groups."""
+    made = kafka_broker.broker(tmp_path_factory.mktemp("own-kafka") / "broker")
+    made.start()
+    try:
+        yield made.url
+    finally:
+        made.forget()
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running server's address, postgresql://USER:PASSWORD@HOST:PORT/postgres. Skips where there can be none."""

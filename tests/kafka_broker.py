@@ -38,6 +38,9 @@ class Broker(Protocol):
         """Ends it, and its data with it."""
 
 
+_given: set[int] = set()
+
+
 @cache
 def kind() -> str:
     """ "docker", "maven", or "" where there is neither."""
@@ -82,9 +85,14 @@ def broker(folder: Path, port: int = 0, advertised: int = 0) -> Broker:
 
 def free_port() -> int:
     """One whose neighbour, which the controller takes, is free too. Below those that outgoing connections get: a client
-    that looks for a dead broker there may be connected to itself, and then the broker cannot come back."""
+    that looks for a dead broker there may be connected to itself, and then the broker cannot come back. None is given
+    twice, for most are asked for before they are used; each process of a test run has a range of its own."""
+    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0) % 4
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(20_000 + 3_000 * worker, 23_000 + 3_000 * worker)
+        if port in _given:
+            continue
+        _given.update((port, port + 1))
         with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             two.bind(("127.0.0.1", port + 1))

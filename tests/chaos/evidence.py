@@ -141,7 +141,7 @@ _ACTIONS = "SELECT call_id, action, settlement FROM actions_call"
 _THINGS = "SELECT id, user_id, kind, data FROM actions_row"
 _SESSIONS = {
     False: "SELECT row FROM stage_row WHERE stage = 'dialogue' AND row IS NOT NULL",
-    True: "SELECT row FROM parlance_row WHERE stage = 'dialogue' AND row IS NOT NULL",
+    True: "SELECT content FROM parlance_row WHERE stage = 'dialogue' AND content IS NOT NULL",
 }
 
 

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(scope="module")
-def on_kafka(kafka_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    made = Platform(tmp_path_factory.mktemp("kafka") / "home", extra={"PARLANCE_BUS": kafka_url})
+def on_kafka(own_kafka_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    made = Platform(tmp_path_factory.mktemp("kafka") / "home", extra={"PARLANCE_BUS": own_kafka_url})
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()

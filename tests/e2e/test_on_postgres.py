@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")
-def on_postgres(kafka_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def on_postgres(own_kafka_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with postgres_server.database(postgres_url) as url:
-        extra = {"PARLANCE_BUS": kafka_url, "PARLANCE_DATABASE": url}
+        extra = {"PARLANCE_BUS": own_kafka_url, "PARLANCE_DATABASE": url}
         made = Platform(tmp_path_factory.mktemp("postgres") / "home", extra=extra)
         made.cli("topics", "apply")
         yield made

@@ -154,7 +154,7 @@ def test_a_frozen_voice_is_noticed_and_the_other_one_speaks(stack: Processes, cl
         assert told["audio_seconds"] > 1 and time.monotonic() - began < 6
 
 
-@pytest.mark.parametrize("service", ["actions", "llm"])
+@pytest.mark.parametrize("service", ["tts", "llm"])
 def test_without_kafka_it_says_what_to_type(service: str, stack: Processes) -> None:
     def run(**settings: str) -> subprocess.CompletedProcess[str]:
         env = {**stack[service].env, "PARLANCE_LISTEN": "", **settings}
@@ -165,5 +165,5 @@ def test_without_kafka_it_says_what_to_type(service: str, stack: Processes) -> N
     assert none.returncode == 1 and "set PARLANCE_BUS to kafka://HOST:PORT" in none.stderr
     absent = run(PARLANCE_BUS="kafka://127.0.0.1:9")
     assert absent.returncode == 1 and "no Kafka broker answers at kafka://127.0.0.1:9" in absent.stderr
-    taken = run(PARLANCE_LISTEN=stack["tts"].address, PARLANCE_HTTP_PORT=str(free_port()))
+    taken = run(PARLANCE_LISTEN=stack["tts2"].address, PARLANCE_HTTP_PORT=str(free_port()))
     assert taken.returncode == 1 and "choose another with PARLANCE_LISTEN" in taken.stderr

@@ -98,9 +98,9 @@ def test_run_twice_it_gives_the_same_projections(platform: Platform, file: Path,
 
 @pytest.mark.kafka
 def test_the_journal_and_kafka_give_the_same_turns(
-    platform: Platform, file: Path, tmp_path: Path, kafka_url: str
+    platform: Platform, file: Path, tmp_path: Path, own_kafka_url: str
 ) -> None:
-    on_kafka = Platform(tmp_path / "kafka" / "home", extra={"PARLANCE_BUS": kafka_url})
+    on_kafka = Platform(tmp_path / "kafka" / "home", extra={"PARLANCE_BUS": own_kafka_url})
     on_kafka.home.parent.mkdir()
     assert on_kafka.cli("topics", "apply").returncode == 0
     on_kafka.start()
