@@ -133,10 +133,11 @@ class Device:
             told = f"a question has 1 to {TEXT_MAX} characters, and its name, if any, at most {NAME_MAX}"
             self.problem(InvalidRequest(told))
             return
-        self.interrupt(Interruption.INTERRUPTION_TEXT)
         turn_id = turn_id_of(self.run_id, self.session_id, typed.name)
-        if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
-            return
+        if turn_id not in self.turns:  # else it is asked again by a client that came back
+            self.interrupt(Interruption.INTERRUPTION_TEXT)
+            if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
+                return
         header = self._header(MODALITY_TYPED, turn_id)
         self.entrance.asked(turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US

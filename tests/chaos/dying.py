@@ -143,7 +143,7 @@ def wrap_actions(points: Points) -> None:
 
     ActionsService.run = stepping  # type: ignore[method-assign]
     around(points, ActionsService, "_do")
-    around(points, ActionsService, "_record")
+    around(points, ActionsService, "_tell")
     around(points, ActionsService, "_committed")
     around(points, Ticker, "_fire")
 
