@@ -3,7 +3,8 @@
 python -m benchmarks.turn_cost [--typed N] [--spoken N]
 
 The models are the default ones (Whisper tiny.en, hibari); open questions are answered by a script. CPU is what /proc
-says of each process, so it holds on a busy machine too. Needs Java and Maven, or Docker, for the broker.
+says of each process, less what it takes when nothing happens, so it holds on a busy machine too. Needs Java and Maven,
+or Docker, for the broker.
 """
 
 import argparse
@@ -74,13 +75,22 @@ def _connections(pid: int) -> int:
     return sum(1 for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.exists() and fd.readlink().name.startswith("socket"))
 
 
-def _measured(stack: Processes, turns: Callable[[], Any], count: int) -> dict[str, Any]:
+def _idle(pids: dict[str, int], seconds: float = 10.0) -> dict[str, float]:
+    """CPU seconds that each takes in a second in which nothing happens."""
+    before, began = {n: cpu_s(p) for n, p in pids.items()}, time.monotonic()
+    time.sleep(seconds)
+    return {n: (cpu_s(p) - before[n]) / (time.monotonic() - began) for n, p in pids.items()}
+
+
+def _measured(stack: Processes, idle: dict[str, float], turns: Callable[[], Any], count: int) -> dict[str, Any]:
     pids = {name: _pid(stack, name) for name in stack.all}
+    began = time.monotonic()
     before, log = {n: cpu_s(p) for n, p in pids.items()}, asyncio.run(_log(stack.broker_url))
     asyncio.run(turns())
     time.sleep(2.0)  # what is written after the answer
     after, grown = {n: cpu_s(p) for n, p in pids.items()}, asyncio.run(_log(stack.broker_url))
-    cpu = {name: (after[name] - before[name]) * 1000 / count for name in pids}
+    passed = time.monotonic() - began
+    cpu = {name: (after[name] - before[name] - idle[name] * passed) * 1000 / count for name in pids}
     events = {t: (grown[t][0] - log[t][0]) / count for t in TOPICS if grown[t][0] > log[t][0]}
     return {
         "turns": count,
@@ -105,19 +115,14 @@ def measure(typed: int, spoken: int) -> dict[str, Any]:
         client.cli("import", "calendar", ROOT / "examples/calendar.ics")
         client.cli("routes", "set", "llm", "scripted:echo")
         asyncio.run(_typed(address, len(QUESTIONS)))  # warm
-        found = {
-            "typed": _measured(stack, lambda: _typed(address, typed), typed),
-            "spoken": _measured(stack, lambda: _spoken(address, spoken), spoken),
-        }
         pids = {name: _pid(stack, name) for name in stack.all}
-        idle, began = {n: cpu_s(p) for n, p in pids.items()}, time.monotonic()
-        time.sleep(10.0)
-        passed = time.monotonic() - began
+        idle = _idle(pids)
         return {
-            **found,
+            "typed": _measured(stack, idle, lambda: _typed(address, typed), typed),
+            "spoken": _measured(stack, idle, lambda: _spoken(address, spoken), spoken),
             "memory_mb": {n: resident_mb(p) for n, p in pids.items()},
             "sockets": {n: _connections(p) for n, p in pids.items()},
-            "idle_cpu_percent": {n: (cpu_s(p) - idle[n]) / passed * 100 for n, p in pids.items()},
+            "idle_cpu_percent": {n: share * 100 for n, share in idle.items()},
         }
 
 
