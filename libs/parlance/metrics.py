@@ -4,6 +4,7 @@ A process has one set of numbers, so they are reached from where something happe
 nothing else where nobody asks. Labels are names and codes, never ids or content.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -73,9 +74,15 @@ def ended(outcome: str, reason: str) -> None:
         _numbers.turns.labels(outcome, reason).inc()
 
 
-def handled(stage: str, seconds: float) -> None:
-    if _numbers is not None:
-        _numbers.handler.labels(stage).observe(seconds)
+@contextmanager
+def handling(stage: str) -> Generator[None, None, None]:
+    """An event is handled meanwhile."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if _numbers is not None:
+            _numbers.handler.labels(stage).observe(time.monotonic() - began)
 
 
 def called(method: str, seconds: float) -> None:

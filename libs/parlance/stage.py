@@ -5,7 +5,6 @@ a deadline), `cuts(running, new)` says so: the running work is cancelled, its en
 """
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -219,11 +218,8 @@ class Stage:
         if item.sealed:
             self._sealing.open(item.event)
             item.sealed = False
-        began = time.monotonic()
-        try:
+        with metrics.handling(self.name):
             await item.cut.run(self._work.process(item))
-        finally:
-            metrics.handled(self.name, time.monotonic() - began)
 
     def _leave(self, item: Item) -> None:
         """To the owner that has replaced this one."""

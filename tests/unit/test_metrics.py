@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -101,7 +102,7 @@ def test_where_nobody_asks_nothing_is_counted_and_nothing_imported() -> None:
     code = (
         "import sys; from parlance import metrics\n"
         "with metrics.served(''):\n"
-        "    metrics.ended('answered', ''); metrics.handled('x', 1.0); metrics.gauge('x', '', lambda: 1 / 0)\n"
+        "    metrics.ended('answered', ''); metrics.handling('x'); metrics.gauge('x', '', lambda: 1 / 0)\n"
         "print('prometheus_client' in sys.modules, metrics._numbers)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -113,7 +114,8 @@ def test_every_number_of_the_dashboard_is_told(address: str) -> None:
     from tests.contract.test_observability import asked_for
 
     metrics.ended("answered", "")
-    metrics.handled("dialogue", 0.1)
+    with metrics.handling("dialogue"):
+        time.sleep(0.01)
     metrics.called("Llm.Answer", 0.1)
     metrics.watch_bus(_Bus())
     for name in ("parlance_open_sessions", "parlance_open_turns"):
