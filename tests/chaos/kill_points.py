@@ -20,6 +20,7 @@ from tests.chaos.stack import Stack, stack
 from tests.chaos.talkers import Talker
 
 _END_S = 60.0
+_RELAYED_S = 12.0
 _TIMER = "set a timer for 1 second"
 # No turn has so many points.
 _MOST = 1000
@@ -106,9 +107,13 @@ async def walk(running: Stack, service: str, text: str, points: list[int] | None
 
 
 async def judged(running: Stack) -> list[str]:
-    """Of all turns so far."""
+    """Of all turns so far, once what a dead process left in its outbox has been relayed: a sweep takes what is older
+    than five seconds, every two."""
     async with reader(running) as log:
-        return judge(await _until_ended(log))
+        until = time.monotonic() + _RELAYED_S
+        while (found := judge(await _until_ended(log))) and time.monotonic() < until:
+            await asyncio.sleep(0.5)
+        return found
 
 
 async def _all() -> int:
