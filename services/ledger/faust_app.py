@@ -35,8 +35,8 @@ NAME = "ledger"
 GROUP = "parlance.ledger-faust"
 BATCH, LAZY_S = 1000, 1.0
 # The broker's least.
-_ALIVE_S = 5.0
 _SESSION_S = 6.0
+_ALIVE_S = 5.0
 
 
 class _Windows(faust.Table[Counted, Amount]):
@@ -104,7 +104,7 @@ def application(servers: Sequence[str], store: LedgerStore, credentials: Any = N
 
 async def _alive() -> None:
     """That its loop turns: a container's health check looks how old this file is."""
-    Path(tempfile.gettempdir(), "parlance-ledger-app").touch()
+    await asyncio.to_thread(Path(tempfile.gettempdir(), "parlance-ledger-app").touch)
 
 
 def _agent(app: faust.App, ledger: LiveLedger, table: _Windows) -> Any:
