@@ -12,12 +12,11 @@ from typing import Any
 from benchmarks import instant
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
-from parlance.events import TopicInfo
+from parlance.events import TopicInfo, declared
 from parlance.ground import Ground
 from parlance.handler_stage import stateless
 from parlance.history import History
 from parlance.privacy import Keys, Sealing
-from parlance.process import declared
 from parlance.routes import DEFAULTS, Routes
 from parlance.rpc_direct import DirectCarrier
 from parlance.stage import Stage

@@ -24,8 +24,7 @@ from benchmarks.footprint import QUESTIONS
 from benchmarks.process import ROOT, cpu_s, resident_mb
 from parlance.bus_kafka import KafkaBus
 from parlance.client import Client
-from parlance.events import TOPICS
-from parlance.process import declared
+from parlance.events import TOPICS, declared
 from tests import kafka_broker
 from tests.processes import Processes, processes
 

@@ -14,10 +14,11 @@ from parlance.bus_choice import for_services
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import Unavailable
+from parlance.events import declared
 from parlance.ground import Ground
 from parlance.log import logger
 from parlance.privacy import Keys, Sealing
-from parlance.process import declared, first_error
+from parlance.process import first_error
 from parlance.replays import Replays
 from parlance.routes import Routes
 from parlance.rpc_server import GrpcServer

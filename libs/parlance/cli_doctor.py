@@ -86,7 +86,7 @@ def _journal(config: Config) -> Finding:
 
 async def _kafka(config: Config) -> Finding:
     from parlance.bus_choice import for_looking
-    from parlance.cli_topics import declared
+    from parlance.events import declared
 
     try:
         bus = for_looking(config)

@@ -9,7 +9,7 @@ from parlance.bus import Bus, Out
 from parlance.bus_choice import for_looking
 from parlance.config import Config
 from parlance.errors import InvalidRequest
-from parlance.events import EVENT_CLASSES, TOPICS, dead_topic, parse, to_bytes, topic_of, wrap
+from parlance.events import STAGES, TOPICS, dead_topic, declared, parse, to_bytes, wrap
 from parlance.history import History
 from parlance.privacy import Keys, Sealing
 from parlance.routes import CONTROL, DEFAULTS
@@ -18,7 +18,6 @@ from parlance.v1.dead_pb2 import DeadLetter
 from parlance.v1.gateway_service_pb2 import ListRoutesResponse, ListTurnsResponse
 from parlance.v1.turn_pb2 import Header
 
-STAGES = ("intent", "dialogue")
 _BATCH = 1000
 
 
@@ -30,7 +29,7 @@ class Offline:
     async def open(self) -> AsyncGenerator[Bus, None]:
         """The log, to read; a platform may run on it."""
         bus = for_looking(self._config)
-        bus.declare([*(topic_of(c) for c in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)])
+        bus.declare(declared())
         await bus.start()
         try:
             yield bus

@@ -9,16 +9,11 @@ import typer
 from parlance import access, cli_access, config, tls
 from parlance.cli_ask import Json, console, print_json, run_async
 from parlance.errors import InvalidRequest, Unavailable
-from parlance.events import TOPICS, TopicInfo, dead_topic
+from parlance.events import TopicInfo, declared
 from parlance.rpc import Credentials
 
 topics_app = typer.Typer(help="Topics on Kafka; the embedded journal makes its own.", no_args_is_help=True)
-STAGES = ("intent", "dialogue")
 Line = tuple[str, str, str]
-
-
-def declared() -> list[TopicInfo]:
-    return sorted([*TOPICS.values(), *map(dead_topic, STAGES)], key=lambda info: info.name)
 
 
 @topics_app.callback()

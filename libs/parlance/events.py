@@ -131,6 +131,15 @@ def cuts_turn(body: Message) -> bool:
     return body.DESCRIPTOR.name in _CUTS
 
 
+# The stages with dead letters of their own.
+STAGES = ("intent", "dialogue")
+
+
+def declared() -> list[TopicInfo]:
+    """Every topic of the protos, and the stages' dead letters; by name."""
+    return sorted([*TOPICS.values(), *map(dead_topic, STAGES)], key=lambda info: info.name)
+
+
 def to_bytes(message: Message) -> bytes:
     """Deterministic serialisation: the same message gives the same bytes."""
     return message.SerializeToString(deterministic=True)

@@ -24,7 +24,7 @@ from parlance.bus import Bus
 from parlance.bus_choice import for_one
 from parlance.config import PORTS, Config
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable
-from parlance.events import EVENT_CLASSES, TOPICS, TopicInfo, dead_topic, topic_of
+from parlance.events import TOPICS, declared
 from parlance.ground import Ground
 from parlance.log import logger
 from parlance.privacy import Keys, Sealing
@@ -35,8 +35,6 @@ from parlance.rpc_grpc import GrpcCarrier
 from parlance.rpc_server import GrpcServer
 from parlance.stage import Stage
 
-# The stages with dead letters of their own.
-STAGES = ("intent", "dialogue")
 # Services that keep rows; the others append to Kafka and remember nothing.
 _WITH_ROWS = ("actions", "context", "dialogue")
 # How long what runs may go on after SIGTERM: a little less than what Docker and Kubernetes are asked to wait.
@@ -97,11 +95,6 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found or group
-
-
-def declared() -> list[TopicInfo]:
-    """Every topic of the protos, and the stages' dead letters."""
-    return [*(topic_of(cls) for cls in EVENT_CLASSES), *(dead_topic(s) for s in STAGES)]
 
 
 async def _until_stopped(name: str, config: Config, build: Build) -> None:

@@ -15,9 +15,8 @@ from google.protobuf.message import DecodeError
 from parlance.bus import Record
 from parlance.bus_kafka import KafkaBus
 from parlance.errors import Unavailable
-from parlance.events import TOPICS, dead_topic, kind, parse
+from parlance.events import STAGES, TOPICS, dead_topic, declared, kind, parse
 from parlance.privacy import Keys, Sealing
-from parlance.process import STAGES, declared
 from parlance.v1.dead_pb2 import DeadLetter
 from parlance.v1.reply_pb2 import Settlement
 from parlance.v1.state_pb2 import SessionRow

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parlance.bus_kafka import KafkaBus
+from parlance.events import declared
 from parlance.privacy import Keys
-from parlance.process import declared
 from tests.chaos import faults, judge
 from tests.chaos.evidence import Evidence, Reader
 from tests.chaos.faults import Fault, Outage

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from parlance.bus_kafka import KafkaBus
-from parlance.process import declared
+from parlance.events import declared
 from parlance.routes import Routes
 from parlance.v1.control_pb2 import RouteSet
 from tests import kafka_broker

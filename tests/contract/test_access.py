@@ -18,7 +18,7 @@ from parlance.access_rules import Kind, Operation, Rule
 from parlance.bus import Out
 from parlance.cli import app
 from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
-from parlance.events import TOPICS
+from parlance.events import TOPICS, declared
 from parlance.kafka_address import GROUP_PREFIX
 from parlance.rpc import Credentials
 from tests.contract.bus_suite_tools import Collector, until
@@ -85,7 +85,7 @@ async def test_only_its_own_groups_are_open_to_a_service(url: str, folder: Path)
 async def test_every_service_can_begin_with_its_rights(url: str, folder: Path) -> None:
     for name, entry in access.load().services.items():
         bus = KafkaBus(url, tls=tls.credentials(folder, name))
-        bus.declare([info for info in cli_topics.declared() if info.name in entry.topics])
+        bus.declare([info for info in declared() if info.name in entry.topics])
         await bus.start()
         assert bus.failed == "", name
         await bus.stop()

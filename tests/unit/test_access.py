@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from parlance import access, history, process, routes
-from parlance.cli_topics import declared
+from parlance import access, events, history, routes
 from parlance.errors import InvalidRequest, PermissionDenied
-from parlance.events import EVENT_CLASSES, dead_topic, topic_of
+from parlance.events import EVENT_CLASSES, dead_topic, declared, topic_of
 from services.dialogue import dialogue
 from services.intent import wiring
 from services.ledger import projections, projector
@@ -37,7 +36,7 @@ def test_every_topic_of_the_bus_map_is_written_by_its_producer_alone() -> None:
         wanted = {"gateway", "operator"} if producer == "operators" else {producer}
         beside = {"rehearsal"} if topic in ("session.v1", "speech.v1") else set()
         assert writers(topic) == wanted | beside, topic
-    for stage in process.STAGES:
+    for stage in events.STAGES:
         assert writers(dead_topic(stage).name) == {stage}
     assert MANIFEST.topics == {info.name for info in declared()}, "what is applied is what somebody may touch"
 
@@ -95,7 +94,7 @@ def test_a_service_may_touch_the_topics_whose_events_its_code_names(service: str
 
 def test_everybody_may_read_what_their_code_reads_and_nothing_else() -> None:
     routed = {stage: {routes.CONTROL} for stage in routes.DEFAULTS}
-    staged = {stage: {routes.CONTROL, dead_topic(stage).name} for stage in process.STAGES}
+    staged = {stage: {routes.CONTROL, dead_topic(stage).name} for stage in events.STAGES}
     subscribed = {"intent": wiring.TOPICS, "dialogue": dialogue.TOPICS, "ledger": projections.READ}
     # What was answered before a restart.
     recalled = {"llm": {"llm.v1"}, "context": {"context.v1"}}
@@ -103,14 +102,14 @@ def test_everybody_may_read_what_their_code_reads_and_nothing_else() -> None:
     for name, entry in MANIFEST.services.items():
         needs = [found.get(name, ()) for found in (routed, staged, subscribed, recalled, told)]
         assert entry.reads == {topic for topics in needs for topic in topics}, name
-    letters = {dead_topic(stage).name for stage in process.STAGES}
+    letters = {dead_topic(stage).name for stage in events.STAGES}
     assert MANIFEST.clients["operator"].reads == {*history._TOPICS, routes.CONTROL, *letters}
 
 
 def test_a_group_is_its_services_own() -> None:
     groups = {group: name for name, entry in MANIFEST.services.items() for group in entry.groups}
     beside = {projector.GROUP: "ledger", "ledger-faust": "ledger"}
-    assert groups == {stage: stage for stage in process.STAGES} | beside
+    assert groups == {stage: stage for stage in events.STAGES} | beside
 
 
 def test_who_has_rows_has_a_database_of_its_own() -> None:
