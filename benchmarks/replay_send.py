@@ -1,6 +1,6 @@
 """How fast a replay file goes straight on the bus (`parlance replay run --direct`), and how late a record is sent.
 
-python -m benchmarks.replay_send [--events N] [--rate N] [--kafka kafka://HOST:PORT]
+python -m benchmarks.replay_send [--events N] [--rate N] [--journal]
 
 Sending alone: nobody handles the events here. `making` is done before the start (ids, sealing, records); `sending` is
 what the sender itself does from the first moment to the last durable record, all of its threads counted, so events by
@@ -22,11 +22,14 @@ from benchmarks.report import p50, p99, verdict
 from parlance import ids
 from parlance.bus import Bus
 from parlance.bus_journal import JournalBus
-from parlance.events import EVENT_CLASSES, topic_of
+from parlance.events import EVENT_CLASSES, declared, topic_of
+from parlance.kafka_address import parse
+from parlance.kafka_topics import Topics
 from parlance.load_synth import Wanted, synth
 from parlance.privacy import Keys, Sealing
 from services.rehearsal.events import Prepared, Whose, prepared
 from services.rehearsal.sender import Sender
+from tests import kafka_broker
 
 PER_S, LATE_MS = 20_000, 2.0
 
@@ -71,6 +74,14 @@ async def _measure(bus: Bus, folder: Path, events: int, rate: float) -> dict[str
     }
 
 
+async def _on_kafka(url: str, folder: Path, events: int, rate: float) -> dict[str, Any]:
+    from parlance.bus_kafka import KafkaBus
+
+    async with Topics(parse(url)) as topics:
+        await topics.create(declared())
+    return await _measure(KafkaBus(url), folder, events, rate)
+
+
 def show(name: str, told: dict[str, Any]) -> None:
     sending, late = told["sending_per_cpu_s"], told["late_p99_ms"]
     rows = [
@@ -87,7 +98,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--events", type=int, default=60_000)
     arguments.add_argument("--rate", type=float, default=500.0, help="of the run that measures how late it sends")
-    arguments.add_argument("--kafka", default="", help="also on this broker, whose topics are there")
+    arguments.add_argument("--journal", action="store_true", help="the journal alone, where there is no broker")
     given = arguments.parse_args()
     told = {}
     with tempfile.TemporaryDirectory() as name:
@@ -95,10 +106,9 @@ def main() -> None:
         journal = JournalBus(folder / "journal.db")
         told["journal"] = uvloop.run(_measure(journal, folder, given.events, given.rate))
         show("the journal", told["journal"])
-        if given.kafka:
-            from parlance.bus_kafka import KafkaBus
-
-            told["kafka"] = uvloop.run(_measure(KafkaBus(given.kafka), folder, given.events, given.rate))
+        if not given.journal and kafka_broker.kind():
+            with kafka_broker.own(folder / "broker") as url:
+                told["kafka"] = uvloop.run(_on_kafka(url, folder, given.events, given.rate))
             show("Kafka", told["kafka"])
     report.save("replay_send", told)
 

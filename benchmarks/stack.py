@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import instant
+from parlance.bus import Bus
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.events import TopicInfo, declared
@@ -60,7 +61,7 @@ class Setup:
 class Pieces:
     """Everything, built and not started: a benchmark may put other parts in."""
 
-    bus: JournalBus
+    bus: Bus
     store: Store
     sealing: Sealing
     carrier: DirectCarrier
@@ -74,11 +75,11 @@ class Pieces:
 
 @asynccontextmanager
 async def built(
-    home: Path, setup: Setup, sealing: Sealing | None = None, store: Any = SqliteStore
+    home: Path, setup: Setup, sealing: Sealing | None = None, store: Any = SqliteStore, bus: Bus | None = None
 ) -> AsyncIterator[Pieces]:
-    """The services over a bus that runs; their stages do not run yet."""
+    """The services over a bus that runs; their stages do not run yet. `bus`: in place of a journal, not started."""
     instant.register()
-    bus = JournalBus(home / "journal.db")
+    bus = bus or JournalBus(home / "journal.db")
     kept: Store = store(bus)
     bus.declare([*declared(), *setup.topics])
     await bus.start()
@@ -109,7 +110,6 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
         services["Speech"] = setup.speech
     routed = open_route(routes.current("intent"), base.config.home)
     history = History(bus, sealing)
-    assert isinstance(bus, JournalBus)
     return Pieces(
         bus=bus,
         store=store,

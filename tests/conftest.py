@@ -23,12 +23,8 @@ def kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def own_kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a broker that this file alone uses: whoever runs the services on it is the one member of their groups."""
-    made = kafka_broker.broker(tmp_path_factory.mktemp("own-kafka") / "broker")
-    made.start()
-    try:
-        yield made.url
-    finally:
-        made.forget()
+    with kafka_broker.own(tmp_path_factory.mktemp("own-kafka") / "broker") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "infra/local/kafka.sh"
-IMAGE = "apache/kafka:4.1.1"
 
 
 class Broker(Protocol):
@@ -60,7 +59,7 @@ def has_docker() -> bool:
 def told() -> str:
     """For the head of a test run."""
     return {
-        "docker": f"Kafka: {IMAGE} in Docker (Testcontainers)",
+        "docker": "Kafka: in Docker (Testcontainers)",
         "maven": "Kafka: from Maven artifacts (no Docker here, or not chosen)",
         "": "Kafka: none (no Docker, and not both Java and Maven); its tests are skipped",
     }[kind()]
@@ -73,6 +72,8 @@ def broker(folder: Path, port: int = 0, advertised: int = 0) -> Broker:
         pytest.skip("needs aiokafka; type: make setup-dev")
     match kind():
         case "docker":
+            from tests.kafka_docker import DockerBroker
+
             return DockerBroker(port or free_port(), advertised)
         case "maven":
             fetched = subprocess.run([SCRIPT, "jars"], capture_output=True, text=True, check=False, timeout=110)
@@ -81,6 +82,17 @@ def broker(folder: Path, port: int = 0, advertised: int = 0) -> Broker:
             return MavenBroker(folder, port or free_port(), advertised)
         case _:
             pytest.skip("needs a Kafka broker: Docker, or Java and Maven")
+
+
+@contextmanager
+def own(folder: Path) -> Iterator[str]:
+    """The address of one that lives as long as the block."""
+    made = broker(folder)
+    made.start()
+    try:
+        yield made.url
+    finally:
+        made.forget()
 
 
 def free_port() -> int:
@@ -131,69 +143,6 @@ class MavenBroker:
     def _run(self, what: str) -> None:
         done = subprocess.run([SCRIPT, what], env=self._env, capture_output=True, text=True, check=False, timeout=100)
         assert done.returncode == 0, done.stderr
-
-
-class DockerBroker:
-    def __init__(self, port: int, advertised: int = 0) -> None:
-        from testcontainers.core.container import DockerContainer
-        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-
-        self.url = f"kafka://127.0.0.1:{advertised or port}"
-        self._port = port
-        self._started = False
-        made = DockerContainer(IMAGE).with_bind_ports(9092, port)
-        for name, value in _settings(advertised or port).items():
-            made = made.with_env(name, value)
-        self._container: Any = made.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
-
-    def start(self) -> None:
-        if self._started:
-            self._container.get_wrapped_container().start()
-        else:
-            try:
-                self._container.start()
-            except BaseException:  # it runs, and nobody would end it
-                self._container.stop()
-                raise
-        self._started = True
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the broker does not answer")
-
-    def kill(self) -> None:
-        self._container.get_wrapped_container().kill()
-
-    def freeze(self) -> None:
-        self._container.get_wrapped_container().pause()
-
-    def thaw(self) -> None:
-        self._container.get_wrapped_container().unpause()
-
-    def forget(self) -> None:
-        self._container.stop()
-
-
-def _settings(port: int) -> dict[str, str]:
-    return {
-        "KAFKA_NODE_ID": "1",
-        "KAFKA_PROCESS_ROLES": "broker,controller",
-        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
-        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "KAFKA_INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
-        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
-        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "4",
-        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-    }
 
 
 def _has_testcontainers() -> bool:
