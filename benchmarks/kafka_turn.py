@@ -34,7 +34,7 @@ from tests import kafka_broker
 
 IN_FLIGHT = 32
 # What follows a turn (what was heard, the ledger's usage) is not part of the next one.
-_REST_S = 0.01
+_REST_S = 0.03
 
 Once = Callable[[int], Awaitable[float]]
 

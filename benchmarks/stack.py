@@ -5,12 +5,13 @@ import gc
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import instant
 from parlance.bus import Bus
+from parlance.bus_choice import without_rows
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.events import TopicInfo, declared
@@ -95,13 +96,15 @@ async def built(
 
 async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
     bus, store, sealing, routes = base.bus, base.store, base.sealing, base.routes
+    log = without_rows(bus)
+    publish = replace(base, bus=log).publish
     services: dict[str, object] = {}
     carrier = DirectCarrier(services)
     ticker = Ticker(store, sealing)
     actions = ActionsService(store, sealing, ticker)
     context = ContextService(store, sealing, base.publish)
-    llm = await stack.enter_async_context(LlmService(base.publish, lambda: routes.current("llm")))
-    tts = TtsService(base.publish, lambda: routes.current("tts"), fallbacks=())
+    llm = await stack.enter_async_context(LlmService(publish, lambda: routes.current("llm")))
+    tts = TtsService(publish, lambda: routes.current("tts"), fallbacks=())
     await actions.start()
     await context.start()
     await tts.warm()
@@ -109,7 +112,7 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
     if setup.speech is not None:
         services["Speech"] = setup.speech
     routed = open_route(routes.current("intent"), base.config.home)
-    history = History(bus, sealing)
+    history = History(log, sealing)
     return Pieces(
         bus=bus,
         store=store,
@@ -117,10 +120,10 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
         carrier=carrier,
         llm=llm,
         intent=stateless(
-            "intent", bus, sealing, lambda event: intent.understand(event, routed), IntentEvent, intent.KINDS
+            "intent", log, sealing, lambda event: intent.understand(event, routed), IntentEvent, intent.KINDS
         ),
         dialogue=Dialogue(DialogueParts(bus, store, sealing, carrier, converse)),
-        gateway=GatewayService(GatewayParts(bus, sealing, carrier, routes, history)),
+        gateway=GatewayService(GatewayParts(log, sealing, carrier, routes, history)),
         ticker=ticker,
         history=history,
     )

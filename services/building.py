@@ -2,8 +2,9 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from parlance.bus_choice import without_rows
 from parlance.ground import Ground
 from parlance.rpc_direct import DirectCarrier
 from parlance.stage import Stage
@@ -32,15 +33,16 @@ class Built:
 async def build(ground: Ground, ledger: LedgerService, stack: AsyncExitStack) -> Built:
     """All services, loaded and warm; `stack` ends what must be ended."""
     services: dict[str, object] = {}
+    rowless = replace(ground, bus=without_rows(ground.bus))
     carrier = DirectCarrier(services)
     stack.push_async_callback(carrier.stop)
     speech, intent, tts, (actions, ticker), context, llm = await asyncio.gather(
-        speech_wiring.start(ground),
-        intent_wiring.start(ground),
-        tts_wiring.start(ground),
+        speech_wiring.start(rowless),
+        intent_wiring.start(rowless),
+        tts_wiring.start(rowless),
         actions_wiring.start(ground),
         context_wiring.start(ground, ground.publish),
-        llm_wiring.start(ground, ground.publish, stack),
+        llm_wiring.start(rowless, rowless.publish, stack),
     )
     await stack.enter_async_context(ledger.opened())
     services.update(Ledger=ledger, Actions=actions, Context=context, Llm=llm, Tts=tts, Speech=speech)

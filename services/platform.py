@@ -6,11 +6,12 @@ import logging
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import uvloop
 
 from parlance import access, metrics, tls
-from parlance.bus_choice import for_services
+from parlance.bus_choice import for_services, without_rows
 from parlance.bus_journal import JournalBus
 from parlance.config import Config
 from parlance.errors import Unavailable
@@ -89,7 +90,7 @@ async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService]
 @asynccontextmanager
 async def _running(ground: Ground, ledger: LedgerService, built: Built) -> AsyncGenerator[None, None]:
     """The stages first, for they hand the backlog over; then the doors."""
-    gateway, web = gateway_wiring.start(ground, built.carrier)
+    gateway, web = gateway_wiring.start(replace(ground, bus=without_rows(ground.bus)), built.carrier)
     shown = tls.own(ground.config.tls, "gateway")
     server = GrpcServer({"Gateway": gateway}, ground.config.address, shown, access=access.load() if shown else None)
     stages = {"intent": built.intent, "dialogue": built.dialogue.stage}

@@ -36,6 +36,16 @@ def for_services(config: Config) -> tuple[Bus, Store]:
     return outbox, SqliteStore(outbox.rows)
 
 
+def without_rows(bus: Bus) -> Bus:
+    """For a service beside those that keep rows: what it appends is in line with none of them, so on Kafka it need not
+    go through the outbox."""
+    if isinstance(bus, JournalBus):
+        return bus
+    from parlance.bus_outbox import OutboxBus
+
+    return bus.log if isinstance(bus, OutboxBus) else bus
+
+
 def _relayed(config: Config, service: str) -> tuple[Bus, Store]:
     if not config.bus:
         raise InvalidRequest(

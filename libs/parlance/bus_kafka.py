@@ -98,8 +98,10 @@ class KafkaBus:
             self._topics[info.name] = info
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
-        """Lazy makes no difference here: what comes together travels together."""
         self.check(outbox)
+        if lazy:
+            self._sender.put_lazy(outbox)
+            return
         for out in outbox:
             self._sender.put(out)
 

@@ -31,11 +31,12 @@ Place = tuple[str, int, int]
 
 
 class OutboxBus:
-    """`rows`: the journal that a SqliteStore uses. Both it and `log` are started and stopped with this one."""
+    """`rows`: the journal that a SqliteStore uses. `log`: for services without rows, whose events need not be in line
+    with any. Both are started and stopped with this one."""
 
     def __init__(self, path: Path, log: KafkaBus) -> None:
         self.rows = JournalBus(path)
-        self._log = log
+        self.log = log
         log.flush_first = self.flush
         self._topics: dict[str, TopicInfo] = {}
         self._subscriptions: dict[str, Subscription] = {}
@@ -55,7 +56,7 @@ class OutboxBus:
         self._loop = asyncio.get_running_loop()
         await self.rows.start()
         try:
-            await self._log.start()
+            await self.log.start()
         except BaseException:
             await self.rows.stop()
             raise
@@ -76,25 +77,25 @@ class OutboxBus:
         for subscription in self._subscriptions.values():
             await subscription.stop()
         with contextlib.suppress(Unavailable):  # what waits is in the file
-            await self._log.stop()
+            await self.log.stop()
         for future in [*self._sent.values(), *self._waiters.values()]:
             future.cancel()
         await self.rows.stop()
 
     def declare(self, topics: Sequence[TopicInfo]) -> None:
-        self._log.declare(topics)
+        self.log.declare(topics)
         self._topics |= {info.name: info for info in topics}
         self.rows.declare([_local(info) for info in topics])
         if self._running:
             self._watch()
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
-        self._log.check(outbox)
+        self.log.check(outbox)
         self.rows.append(outbox, lazy=lazy)
 
     def publish(self, out: Out) -> "asyncio.Future[Record]":
         """Done when Kafka has acknowledged it."""
-        self._log.check((out,))
+        self.log.check((out,))
         future: asyncio.Future[Record] = self._loop.create_future()
         self.rows.publish(out).add_done_callback(partial(self._noted, future))
         return future
@@ -108,16 +109,16 @@ class OutboxBus:
         partitions: Sequence[int] | None = None,
         from_us: int | None = None,
     ) -> Subscription:
-        return self._log.subscribe(group, topics, deliver, partitions=partitions, from_us=from_us)
+        return self.log.subscribe(group, topics, deliver, partitions=partitions, from_us=from_us)
 
     async def read(self, topic: str, partition: int, start: int, limit: int = 1000) -> list[Record]:
-        return await self._log.read(topic, partition, start, limit)
+        return await self.log.read(topic, partition, start, limit)
 
     async def offset_at(self, topic: str, partition: int, ts_us: int) -> int:
-        return await self._log.offset_at(topic, partition, ts_us)
+        return await self.log.offset_at(topic, partition, ts_us)
 
     async def end(self, topic: str, partition: int) -> int:
-        return await self._log.end(topic, partition)
+        return await self.log.end(topic, partition)
 
     async def flush(self) -> None:
         """Returns when all that was appended so far is on Kafka."""
@@ -130,16 +131,17 @@ class OutboxBus:
                 await asyncio.wait(before)
             else:
                 await asyncio.sleep(RETRY_S)
+        await self.log.flush()
 
     @property
     def failed(self) -> str:
-        return self.rows.failed or self._log.failed or self._refused
+        return self.rows.failed or self.log.failed or self._refused
 
     def unsent(self) -> int:
-        return len(self._todo) + len(self._sent)
+        return len(self._todo) + self.log.unsent()
 
     def lags(self) -> dict[str, int]:
-        return self._log.lags()
+        return self.log.lags()
 
     def _watch(self) -> None:
         for name in self._topics.keys() - self._subscriptions.keys():
@@ -172,7 +174,7 @@ class OutboxBus:
             record = self._todo[0]
             out = Out(record.topic, record.partition, record.key, record.value, record.headers)
             try:
-                sent = self._log.relay(out)
+                sent = self.log.relay(out)
             except InvalidRequest as exc:
                 sent = self._loop.create_future()
                 sent.set_exception(exc)

@@ -7,7 +7,7 @@ id.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from parlance.kafka_address import (
 from parlance.kafka_client import abandoned, closed, producer, started
 from parlance.kafka_entry import Entry, size_of
 from parlance.kafka_kept import Kept
+from parlance.kafka_lazy import Lazy
 
 # The record itself is refused: another attempt would end in the same way.
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
@@ -52,6 +53,7 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Entry] = deque()
         self._kept = Kept()
+        self._lazy = Lazy(self._put)
         self._woken = asyncio.Event()
         self._broken = False
         # `run` has an entry in hand, which is not in the queue.
@@ -64,18 +66,28 @@ class Sender:
     @property
     def waiting(self) -> int:
         """Events that are not acknowledged."""
-        return self._kept.events
+        return self._kept.events + len(self._lazy)
 
     def put(self, out: Out, future: "asyncio.Future[Record] | None" = None, *, patient: bool = False) -> None:
         """Raises InvalidRequest for an event over the limit, Unavailable where too much waits already."""
-        size = size_of(out)
-        kept = self._kept
-        if kept.events >= HELD_EVENTS or kept.bytes + size > HELD_BYTES:
-            told = f"{kept.events} events wait for Kafka at {self._address}: it takes them too slowly"
-            raise Unavailable(self.failed or told)
-        entry = Entry(kept.count, self._loop.time(), size, out, future=future, patient=patient)
+        self._lazy.before(out.topic)
+        self._put(out, future, patient)
+
+    def put_lazy(self, outbox: Sequence[Out]) -> None:
+        """As `put`, a few milliseconds later, unless something needs all that was put before it."""
+        self._check_room(sum(size_of(out) for out in outbox), len(self._lazy))
+        self._lazy.hold(outbox)
+
+    def _check_room(self, size: int, held: int = 0) -> None:
+        if self._kept.events + held >= HELD_EVENTS or self._kept.bytes + size > HELD_BYTES:
+            waiting = f"{self.waiting} events wait for Kafka at {self._address}"
+            raise Unavailable(self.failed or f"{waiting}: it takes them too slowly")
+
+    def _put(self, out: Out, future: "asyncio.Future[Record] | None" = None, patient: bool = False) -> None:
+        self._check_room(size := size_of(out))
+        entry = Entry(self._kept.count, self._loop.time(), size, out, future=future, patient=patient)
         if self._hand_over(entry, out):
-            kept.add(entry)
+            self._kept.add(entry)
         else:
             self._add(entry)
 
@@ -97,6 +109,7 @@ class Sender:
 
     def gate(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does `work` after all that was appended before is acknowledged, and before anything later is sent."""
+        self._lazy.released()
         self._add(Entry(self._kept.count, self._loop.time(), gate=work))
 
     def _add(self, entry: Entry) -> None:
@@ -106,6 +119,8 @@ class Sender:
 
     async def flush(self) -> None:
         """Returns when all that was appended so far is acknowledged."""
+        while not self._lazy.released():
+            await self._kept.flush()
         await self._kept.flush()
 
     async def run(self) -> None:
