@@ -47,7 +47,7 @@ class _Numbers:
         )
         self.call = Histogram(
             "parlance_call_seconds",
-            "One call that this service answered, to its last message.",
+            "One call that this service answered, to its last message; not those that last as long as a conversation.",
             ["method"],
             buckets=_SECONDS,
             registry=self.registry,
@@ -66,6 +66,14 @@ class _Numbers:
 
 
 _numbers: _Numbers | None = None
+
+
+def ends(known: Iterable[tuple[str, str]]) -> None:
+    """How turns can end here (outcome, reason): each is told as 0 until one does. A number that appears as 1 is no rise
+    for Prometheus, and the first failure of a kind would show nowhere."""
+    if _numbers is not None:
+        for outcome, reason in known:
+            _numbers.turns.labels(outcome, reason)
 
 
 def ended(outcome: str, reason: str) -> None:
@@ -105,7 +113,12 @@ def watch_bus(bus: Any) -> None:
     gauge("parlance_bus_failed", "1 while the bus says that something is wrong.", lambda: float(bool(bus.failed)))
     if isinstance(bus, Queued):
         gauge("parlance_bus_unsent", "Events that the broker has not acknowledged.", bus.unsent)
-        gauges("parlance_bus_lag", "group", "Records in the log that have not been delivered here.", bus.lags)
+        lags(bus.lags)
+
+
+def lags(read: Read) -> None:
+    """`read`: by group, records that stand in the log and have not been delivered."""
+    gauges("parlance_bus_lag", "group", "Records in the log that have not been delivered here.", read)
 
 
 @contextmanager
