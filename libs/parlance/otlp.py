@@ -11,6 +11,7 @@ from parlance.telemetry import Span
 
 _TIMEOUT_S = 5.0
 _INTERNAL = 1
+_ERROR = 2
 
 
 def request_of(spans: Iterable[Span]) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def _span(span: Span) -> dict[str, Any]:
     }
     if span.parent_id:
         made["parentSpanId"] = span.parent_id
+    if span.failed:
+        made["status"] = {"code": _ERROR}
     return made
 
 
