@@ -17,7 +17,7 @@ import faust
 import mode.loop
 from faust.transport.drivers import aiokafka as driver
 
-from parlance import config, kafka_address, postgres_address, tls
+from parlance import config, kafka_address, metrics, postgres_address, tls
 from parlance.bus import Record
 from parlance.bus_choice import kafka
 from parlance.bus_kafka import KafkaBus
@@ -102,6 +102,12 @@ def application(servers: Sequence[str], store: LedgerStore, credentials: Any = N
     return app
 
 
+def _lag(consumer: Any) -> int:
+    """Records that stand in the log and have not been saved."""
+    committed = dict(consumer._committed_offset)
+    return sum(max(0, (consumer.highwater(tp) or 0) - (committed.get(tp) or 0)) for tp in consumer.assignment())
+
+
 async def _alive() -> None:
     """That its loop turns: a container's health check looks how old this file is."""
     await asyncio.to_thread(Path(tempfile.gettempdir(), "parlance-ledger-app").touch)
@@ -110,6 +116,7 @@ async def _alive() -> None:
 def _agent(app: faust.App, ledger: LiveLedger, table: _Windows) -> Any:
     async def ledger_events(stream: Any) -> None:
         await app.add_runtime_dependency(table)
+        metrics.lags(lambda: {"ledger-faust": _lag(app.consumer)})
         # Not `take`: that acknowledges even what has raised.
         async for events in stream.noack_take(BATCH, within=LAZY_S):
             try:
@@ -164,12 +171,17 @@ async def _checked(bus: KafkaBus) -> None:
 def main() -> int:
     try:
         settings = config.load()
-        app = made(settings)
+        with metrics.served(settings.metrics):
+            _work(made(settings), settings.log_level)
     except ParlanceError as exc:
         print(f"parlance: {exc.message}", file=sys.stderr)
         return 2 if isinstance(exc, InvalidRequest) else 1
+    return 0
+
+
+def _work(app: faust.App, log_level: str) -> None:
     mode.loop.use("uvloop")
-    worker = faust.Worker(app, loglevel=settings.log_level, quiet=True, redirect_stdouts=False)
+    worker = faust.Worker(app, loglevel=log_level, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()
 

@@ -35,8 +35,9 @@ def asked_for() -> set[str]:
 
 def test_every_service_is_scraped_where_it_listens() -> None:
     (ours,) = [job for job in load("prometheus.yml")["scrape_configs"] if job["job_name"] == "parlance"]
-    port = STACK["x-settings"]["PARLANCE_METRICS"].rpartition(":")[2]
-    assert set(ours["static_configs"][0]["targets"]) == {f"{name}:{port}" for name in PORTS}
+    told = {name: made.get("environment", {}).get("PARLANCE_METRICS") for name, made in STACK["services"].items()}
+    at = {f"{name}:{told[name].rpartition(':')[2]}" for name in told if told[name]}
+    assert set(ours["static_configs"][0]["targets"]) == at and len(at) > len(PORTS)
 
 
 def test_prometheus_also_watches_the_collector_which_nothing_else_can_ask() -> None:
@@ -48,7 +49,7 @@ def test_prometheus_also_watches_the_collector_which_nothing_else_can_ask() -> N
 def test_spans_go_from_ledger_to_the_collector_to_jaeger_to_grafana() -> None:
     collector, jaeger = load("collector.yml"), load("jaeger.yml")
     assert collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"] == "0.0.0.0:4318"
-    assert collector["exporters"]["otlp"]["endpoint"] == "jaeger:4317"
+    assert collector["exporters"]["otlp_grpc"]["endpoint"] == "jaeger:4317"
     assert jaeger["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"] == "0.0.0.0:4317"
     page = jaeger["extensions"]["jaeger_query"]["http"]["endpoint"].rpartition(":")[2]
     sources = {s["uid"]: s["url"] for s in load("grafana-datasources.yml")["datasources"]}
