@@ -29,14 +29,16 @@ def request_of(spans: Iterable[Span]) -> dict[str, Any]:
 
 
 def _span(span: Span) -> dict[str, Any]:
-    """Ids are hex and 64-bit numbers are strings: OTLP's JSON differs from protobuf's in the first."""
+    """Ids are hex and 64-bit numbers are strings: OTLP's JSON differs from protobuf's in the first. What took no time
+    is given a nanosecond, for Jaeger complains of a span that ends when it begins."""
+    began = span.start_us * 1000
     made: dict[str, Any] = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
         "name": span.name,
         "kind": _INTERNAL,
-        "startTimeUnixNano": str(span.start_us * 1000),
-        "endTimeUnixNano": str(span.end_us * 1000),
+        "startTimeUnixNano": str(began),
+        "endTimeUnixNano": str(max(span.end_us * 1000, began + 1)),
         "attributes": [_attribute(key, value) for key, value in span.attributes.items() if value],
     }
     if span.parent_id:

@@ -98,6 +98,8 @@ def application(servers: Sequence[str], store: LedgerStore, credentials: Any = N
     app.transport = transport
     topic = app.topic(*READ, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(topic, concurrency=1)(_agent(app, ledger, table))
+    # At once too: a timer's first time is after its interval, and whoever waits for the app would wait for nothing.
+    app.task(_alive)
     app.timer(_ALIVE_S)(_alive)
     return app
 

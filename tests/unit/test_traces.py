@@ -220,3 +220,9 @@ def test_ids_are_hex_and_times_strings_of_nanoseconds() -> None:
             "attributes": [{"key": "a", "value": {"stringValue": "b"}}],
         }
     ]
+
+
+def test_what_took_no_time_is_a_span_all_the_same() -> None:
+    (resource,) = request_of([Span("ab" * 16, "cd" * 8, "", "LlmAnswered", 7, 7, {})])["resourceSpans"]
+    (span,) = resource["scopeSpans"][0]["spans"]
+    assert (span["startTimeUnixNano"], span["endTimeUnixNano"]) == ("7000", "7001")
