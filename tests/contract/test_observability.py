@@ -30,6 +30,7 @@ FROM_COLLECTOR = {
     "otelcol_receiver_accepted_spans",
     "otelcol_exporter_sent_spans",
     "otelcol_exporter_send_failed_spans",
+    "otelcol_exporter_queue_size",
 }
 
 
