@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# Finer where a person notices.
+_WAITED = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 # Value by label value; called in the server's thread when somebody asks.
 Read = Callable[[], Mapping[str, float]]
@@ -50,6 +52,13 @@ class _Numbers:
             "One call that this service answered, to its last message; not those that last as long as a conversation.",
             ["method"],
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.sounded = Histogram(
+            "parlance_first_sound_seconds",
+            "From the end of speech (typed: the text) to the first sound on its way to the device.",
+            ["modality"],
+            buckets=_WAITED,
             registry=self.registry,
         )
         self.gauges: dict[str, tuple[str, str, Read]] = {}
@@ -96,6 +105,12 @@ def handling(stage: str) -> Generator[None, None, None]:
 def called(method: str, seconds: float) -> None:
     if _numbers is not None:
         _numbers.call.labels(method).observe(seconds)
+
+
+def sounded(modality: str, seconds: float) -> None:
+    """Who asked hears the first of the answer: "spoken", "typed"."""
+    if _numbers is not None:
+        _numbers.sounded.labels(modality).observe(seconds)
 
 
 def gauge(name: str, told: str, read: Callable[[], float]) -> None:

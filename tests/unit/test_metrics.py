@@ -164,6 +164,7 @@ def test_every_number_of_the_dashboard_is_told(address: str) -> None:
     with metrics.handling("dialogue"):
         time.sleep(0.01)
     metrics.called("Llm.Answer", 0.1)
+    metrics.sounded("spoken", 0.4)
     metrics.watch_bus(_Bus())
     for name in ("parlance_open_sessions", "parlance_open_turns"):
         metrics.gauge(name, "", lambda: 0)
