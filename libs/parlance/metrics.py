@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# Finer where a person notices.
+_WAITED = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 # Value by label value; called in the server's thread when somebody asks.
 Read = Callable[[], Mapping[str, float]]
@@ -47,9 +49,16 @@ class _Numbers:
         )
         self.call = Histogram(
             "parlance_call_seconds",
-            "One call that this service answered, to its last message.",
+            "One call that this service answered, to its last message; not those that last as long as a conversation.",
             ["method"],
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.sounded = Histogram(
+            "parlance_first_sound_seconds",
+            "From the end of speech (typed: the text) to the first sound on its way to the device.",
+            ["modality"],
+            buckets=_WAITED,
             registry=self.registry,
         )
         self.gauges: dict[str, tuple[str, str, Read]] = {}
@@ -66,6 +75,14 @@ class _Numbers:
 
 
 _numbers: _Numbers | None = None
+
+
+def ends(known: Iterable[tuple[str, str]]) -> None:
+    """How turns can end here (outcome, reason): each is told as 0 until one does. A number that appears as 1 is no rise
+    for Prometheus, and the first failure of a kind would show nowhere."""
+    if _numbers is not None:
+        for outcome, reason in known:
+            _numbers.turns.labels(outcome, reason)
 
 
 def ended(outcome: str, reason: str) -> None:
@@ -90,6 +107,12 @@ def called(method: str, seconds: float) -> None:
         _numbers.call.labels(method).observe(seconds)
 
 
+def sounded(modality: str, seconds: float) -> None:
+    """Who asked hears the first of the answer: "spoken", "typed"."""
+    if _numbers is not None:
+        _numbers.sounded.labels(modality).observe(seconds)
+
+
 def gauge(name: str, told: str, read: Callable[[], float]) -> None:
     """A number that is looked up when somebody asks. A name that is known already is told by the new one."""
     gauges(name, "", told, lambda: {"": read()})
@@ -105,7 +128,12 @@ def watch_bus(bus: Any) -> None:
     gauge("parlance_bus_failed", "1 while the bus says that something is wrong.", lambda: float(bool(bus.failed)))
     if isinstance(bus, Queued):
         gauge("parlance_bus_unsent", "Events that the broker has not acknowledged.", bus.unsent)
-        gauges("parlance_bus_lag", "group", "Records in the log that have not been delivered here.", bus.lags)
+        lags(bus.lags)
+
+
+def lags(read: Read) -> None:
+    """`read`: by group, records that stand in the log and have not been delivered."""
+    gauges("parlance_bus_lag", "group", "Records in the log that have not been delivered here.", read)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from parlance.telemetry import Span
 
 _TIMEOUT_S = 5.0
 _INTERNAL = 1
+_ERROR = 2
 
 
 def request_of(spans: Iterable[Span]) -> dict[str, Any]:
@@ -28,18 +29,22 @@ def request_of(spans: Iterable[Span]) -> dict[str, Any]:
 
 
 def _span(span: Span) -> dict[str, Any]:
-    """Ids are hex and 64-bit numbers are strings: OTLP's JSON differs from protobuf's in the first."""
+    """Ids are hex and 64-bit numbers are strings: OTLP's JSON differs from protobuf's in the first. What took no time
+    is given a nanosecond, for Jaeger complains of a span that ends when it begins."""
+    began = span.start_us * 1000
     made: dict[str, Any] = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
         "name": span.name,
         "kind": _INTERNAL,
-        "startTimeUnixNano": str(span.start_us * 1000),
-        "endTimeUnixNano": str(span.end_us * 1000),
+        "startTimeUnixNano": str(began),
+        "endTimeUnixNano": str(max(span.end_us * 1000, began + 1)),
         "attributes": [_attribute(key, value) for key, value in span.attributes.items() if value],
     }
     if span.parent_id:
         made["parentSpanId"] = span.parent_id
+    if span.failed:
+        made["status"] = {"code": _ERROR}
     return made
 
 

@@ -152,7 +152,8 @@ def _method(described: MethodDescriptor, function: Method, server: GrpcServer) -
             await _abort(context, failure(method, exc))
         finally:
             server.running.discard(task)
-            metrics.called(method, time.monotonic() - began)
+            if not described.client_streaming:  # such a call takes as long as its client goes on
+                metrics.called(method, time.monotonic() - began)
             await close(method, given)
 
     make = grpc.stream_stream_rpc_method_handler if described.client_streaming else grpc.unary_stream_rpc_method_handler

@@ -16,12 +16,27 @@ from services.dialogue.sessions import Session, Sessions
 from services.dialogue.terminal import Why, from_handler, from_outside, state_event, terminal_event
 from services.dialogue.timers import Timers
 
+# How turns end here.
+_ENDS = (
+    (Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED),
+    (Outcome.OUTCOME_FAILED, Reason.REASON_ERROR),
+    (Outcome.OUTCOME_FAILED, Reason.REASON_DEADLINE),
+    (Outcome.OUTCOME_FAILED, Reason.REASON_ANSWER_LOST),
+    (Outcome.OUTCOME_FAILED, Reason.REASON_NOBODY_THERE),
+    (Outcome.OUTCOME_CANCELLED, Reason.REASON_INTERRUPTED),
+    (Outcome.OUTCOME_CANCELLED, Reason.REASON_NOTHING_HEARD),
+    (Outcome.OUTCOME_CANCELLED, Reason.REASON_SUPERSEDED),
+    (Outcome.OUTCOME_CANCELLED, Reason.REASON_CUT_IN),
+    (Outcome.OUTCOME_REFUSED, Reason.REASON_POLICY),
+)
+
 
 class Turns:
     def __init__(self, parts: Parts, sessions: Sessions, timers: Timers) -> None:
         self._parts, self._sessions, self._timers = parts, sessions, timers
         self.handlings: dict[str, Handling] = {}
         metrics.gauge("parlance_open_turns", "Turns whose handlers run.", lambda: len(self.handlings))
+        metrics.ends(_codes(outcome, reason) for outcome, reason in _ENDS)
 
     async def open(self, session: Session, header: Header) -> OpenTurn | None:
         """The turn of this event, opened where this is its first; None where it has ended."""
@@ -84,7 +99,11 @@ class Turns:
         self._timers.drop(turn.header.turn_id)
         rows.end(session.row, turn, clauses, completed, clock.now_us())
         self._sessions.save(session, [*state, record_of(event, seal, began)])
-        metrics.ended(_code(Outcome.Name(completed.outcome)), _code(Reason.Name(completed.reason)))
+        metrics.ended(*_codes(completed.outcome, completed.reason))
+
+
+def _codes(outcome: Outcome.ValueType, reason: Reason.ValueType) -> tuple[str, str]:
+    return _code(Outcome.Name(outcome)), _code(Reason.Name(reason))
 
 
 def _code(name: str) -> str:

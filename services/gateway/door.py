@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from parlance import clock, ids, log
+from parlance import clock, ids, log, metrics
 from parlance.errors import ParlanceError
 from parlance.log import logger
 from parlance.rpc import Call
@@ -27,6 +27,8 @@ from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
 
 SAY = "I have too much to do right now. Please ask me again in a moment."
+# As such a turn's outcome and reason are counted.
+_OVERLOADED = ("refused", "overloaded")
 _TELL_S = 1.0
 _SPEAK_S = 30.0
 
@@ -55,6 +57,7 @@ class Door:
         self._refused: dict[str, int] = {}
         self._wanted = asyncio.Event()
         self._warned = False
+        metrics.ends([_OVERLOADED])
 
     def sound(self) -> _Sound:
         """Of the sentence; without pcm where no voice could say it."""
@@ -64,6 +67,7 @@ class Door:
         """Counts a turn; the log is told within a second."""
         self._refused[run] = self._refused.get(run, 0) + 1
         self._wanted.set()
+        metrics.ended(*_OVERLOADED)
 
     async def run(self) -> None:
         """Makes the sound, and says in the log what was refused, once a second at most. Until cancelled."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
-from parlance import clock, ids, log
+from parlance import clock, ids, log, metrics
 from parlance.bus import Record, Subscription, topic_name
 from parlance.errors import Unavailable
 from parlance.events import parse, topic_of, wrap
@@ -17,7 +17,7 @@ from parlance.privacy import KeyDestroyed
 from parlance.v1.gateway_service_pb2 import Resume
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
-from parlance.v1.turn_pb2 import MODALITY_UNASKED, Header, Heard
+from parlance.v1.turn_pb2 import MODALITY_SPOKEN, MODALITY_TYPED, MODALITY_UNASKED, Header, Heard
 from services.gateway.door import Door
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
@@ -31,6 +31,8 @@ T = TypeVar("T")
 # (run, session): "" is the live one.
 Room = tuple[str, str]
 _SILENCED_KEPT = 4096
+# What is said unasked makes nobody wait.
+_ASKED = {MODALITY_SPOKEN: "spoken", MODALITY_TYPED: "typed"}
 
 
 class Sessions:
@@ -166,9 +168,15 @@ class Sessions:
         reply = device.replies[header.turn_id] = Reply(header.turn_id, device.outbox, self.parts.carrier, device.mute)
         kept = Header()
         kept.CopyFrom(header)
-        reply.on_sound = lambda: self.door.admission.answered(kept.turn_id)
+        reply.on_sound = lambda: self._sounds(kept)
         self._group.create_task(self._sound(device, kept, reply))
         return reply
+
+    def _sounds(self, header: Header) -> None:
+        self.door.admission.answered(header.turn_id)
+        asked = _ASKED.get(header.modality)
+        if asked is not None and header.asked_at_us:
+            metrics.sounded(asked, (clock.now_us() - header.asked_at_us) / 1e6)
 
     async def _sound(self, device: "Device", header: Header, reply: Reply) -> None:
         try:

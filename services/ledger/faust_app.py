@@ -17,7 +17,7 @@ import faust
 import mode.loop
 from faust.transport.drivers import aiokafka as driver
 
-from parlance import config, kafka_address, postgres_address, tls
+from parlance import config, kafka_address, metrics, postgres_address, tls
 from parlance.bus import Record
 from parlance.bus_choice import kafka
 from parlance.bus_kafka import KafkaBus
@@ -98,8 +98,16 @@ def application(servers: Sequence[str], store: LedgerStore, credentials: Any = N
     app.transport = transport
     topic = app.topic(*READ, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(topic, concurrency=1)(_agent(app, ledger, table))
+    # At once too: a timer's first time is after its interval, and whoever waits for the app would wait for nothing.
+    app.task(_alive)
     app.timer(_ALIVE_S)(_alive)
     return app
+
+
+def _lag(consumer: Any) -> int:
+    """Records that stand in the log and have not been saved."""
+    committed = dict(consumer._committed_offset)
+    return sum(max(0, (consumer.highwater(tp) or 0) - (committed.get(tp) or 0)) for tp in consumer.assignment())
 
 
 async def _alive() -> None:
@@ -110,6 +118,7 @@ async def _alive() -> None:
 def _agent(app: faust.App, ledger: LiveLedger, table: _Windows) -> Any:
     async def ledger_events(stream: Any) -> None:
         await app.add_runtime_dependency(table)
+        metrics.lags(lambda: {"ledger-faust": _lag(app.consumer)})
         # Not `take`: that acknowledges even what has raised.
         async for events in stream.noack_take(BATCH, within=LAZY_S):
             try:
@@ -164,12 +173,17 @@ async def _checked(bus: KafkaBus) -> None:
 def main() -> int:
     try:
         settings = config.load()
-        app = made(settings)
+        with metrics.served(settings.metrics):
+            _work(made(settings), settings.log_level)
     except ParlanceError as exc:
         print(f"parlance: {exc.message}", file=sys.stderr)
         return 2 if isinstance(exc, InvalidRequest) else 1
+    return 0
+
+
+def _work(app: faust.App, log_level: str) -> None:
     mode.loop.use("uvloop")
-    worker = faust.Worker(app, loglevel=settings.log_level, quiet=True, redirect_stdouts=False)
+    worker = faust.Worker(app, loglevel=log_level, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from parlance.bus import Bus, Record
 from parlance.errors import ParlanceError
-from parlance.events import kind
+from parlance.events import kind, payload
 from parlance.history import Past, seen_in
 from parlance.log import logger
 from parlance.otlp import send
@@ -15,7 +15,7 @@ from parlance.telemetry import spans
 from services.ledger.projections import READ
 
 _EVERY_S = 2.0
-# What was heard, used and spoken is told after a turn's end.
+# What was heard, used and spoken is told after a turn's end; what was heard, when all of it has sounded.
 _SETTLE_S = 5.0
 # Turns without an end that are remembered; older ones are forgotten.
 _OPEN_MOST = 5_000
@@ -37,7 +37,7 @@ class Traces:
         try:
             while True:
                 await asyncio.sleep(_EVERY_S)
-                await self._send(asyncio.get_running_loop().time() - _SETTLE_S)
+                await self._send(asyncio.get_running_loop().time())
         finally:
             await subscription.stop()
 
@@ -60,8 +60,8 @@ class Traces:
             turn_id, _ = self._turns.popitem(last=False)
             self._ended.pop(turn_id, None)
 
-    async def _send(self, ended_before: float) -> None:
-        ready = [turn_id for turn_id, at in self._ended.items() if at <= ended_before]
+    async def _send(self, now: float) -> None:
+        ready = [turn_id for turn_id, at in self._ended.items() if at + _settles_s(self._turns[turn_id]) <= now]
         pasts = []
         for turn_id in ready:
             del self._ended[turn_id]
@@ -75,3 +75,10 @@ class Traces:
             if not self._warned:
                 logger.warning("%d turns are not traced: %s", len(pasts), exc.message)
             self._warned = True
+
+
+def _settles_s(past: Past) -> float:
+    """How long after a turn's end more may be told of it."""
+    spoken = [payload(s.event).audio_ms for s in past.seen if kind(s.event) == "spoken"]
+    heard = any(kind(s.event) == "heard" for s in past.seen)
+    return _SETTLE_S + (0.0 if heard else sum(spoken) / 1000)

@@ -91,9 +91,16 @@ class App:
 
 
 @asynccontextmanager
-async def running(broker_url: str, database_url: str, batch: int = 1000, defect: int = 0) -> AsyncIterator[App]:
-    """`defect`: the number of the batch that it fails at."""
-    env = {**os.environ, "PARLANCE_BUS": broker_url, "PARLANCE_DATABASE": database_url}
+async def running(
+    broker_url: str, database_url: str, batch: int = 1000, defect: int = 0, metrics: str = ""
+) -> AsyncIterator[App]:
+    """`defect`: the number of the batch that it fails at. `metrics`: where it tells its numbers."""
+    env = {
+        **os.environ,
+        "PARLANCE_BUS": broker_url,
+        "PARLANCE_DATABASE": database_url,
+        "PARLANCE_METRICS": metrics,
+    }
     app = App(
         await asyncio.create_subprocess_exec(
             sys.executable,

@@ -156,6 +156,12 @@ def test_the_dockerfile_runs_what_the_lock_names_and_nothing_else() -> None:
     assert "apt-get" not in DOCKERFILE and not re.search(r"\bpip\b|\bgcc\b", last)
 
 
+def test_what_an_image_starts_is_compiled_already() -> None:
+    """Its root cannot be written, and the official image has no bytecode of Python's own library."""
+    for what in ('get_path("stdlib")', " /app"):
+        assert re.search(rf"compileall -q (?:.|\n(?!\n))*{re.escape(what)}", DOCKERFILE), what
+
+
 def test_every_package_that_an_image_is_given_is_in_the_lock() -> None:
     lock = (ROOT / "requirements/stack.txt").read_text()
     shared = {entry.split("==")[0] for entry in wanted(lock, "shared")}

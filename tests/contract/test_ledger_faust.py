@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.contract.ledger_faust_tools import (  # noqa: E402
     with_log,
     write,
 )
+from tests.kafka_broker import free_port  # noqa: E402
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -132,6 +134,26 @@ async def test_whoever_asks_gets_everything_and_the_live_rates(
     assert sum(t.turns for t in told.turns) == dump(store.query).count(b'["ledger_turn", ""') > 3
     assert sum(r.amount for r in told.rates if (r.measure, r.name) == ("turns", "answered")) == turns(store) > 3
     assert {"input_tokens", "output_tokens", "characters", "audio_ms", "voiced_ms"} < {r.measure for r in told.rates}
+
+
+async def test_prometheus_is_told_how_far_behind_it_is(
+    bus: KafkaBus, broker_url: str, store: PostgresLedger, database_url: str, tmp_path: Path
+) -> None:
+    at = f"127.0.0.1:{free_port()}"
+    lag, seen = 'parlance_bus_lag{group="ledger-faust"} ', set[float]()
+    async with running(broker_url, database_url, batch=10, metrics=at) as app:
+        await app.saved(1)
+        async with asyncio.timeout(60):
+            while 0.0 not in seen:
+                page = await asyncio.to_thread(_page, at)
+                seen |= {float(line.removeprefix(lag)) for line in page.splitlines() if line.startswith(lag)}
+                await asyncio.sleep(0.02)
+    assert max(seen) > 10 and store.offsets() == await ends(bus)
+
+
+def _page(at: str) -> str:
+    with urllib.request.urlopen(f"http://{at}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 async def test_it_makes_no_topic(bus: KafkaBus, broker_url: str, database_url: str, store: PostgresLedger) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from parlance import metrics
 from parlance.bus_journal import JournalBus
 from parlance.events import EVENT_CLASSES, TOPICS, kind, parse, topic_of
 from parlance.history import History
@@ -116,6 +117,13 @@ async def test_nothing_was_accepted_and_the_log_says_how_many(full: Full) -> Non
         if kind(event) == "refused":
             counts[event.header.run] = counts.get(event.header.run, 0) + event.refused.turns
     assert counts == {"run-1": 3, "": 1}
+
+
+async def test_prometheus_is_told_of_it_too(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(metrics, "ended", lambda *end: counted.append(end))
+    await full.hears(_text("what time is it"), mute=True)
+    assert counted == [("refused", "overloaded")]
 
 
 async def test_the_sentence_can_be_interrupted_as_any_other(full: Full) -> None:

@@ -7,14 +7,21 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from parlance import metrics
 from parlance.errors import Unavailable
+from parlance.rpc import Call
 from parlance.rpc_grpc import GrpcCarrier
 from parlance.rpc_server import GrpcServer
+from parlance.v1.gateway_service_pb2 import ConverseRequest, ConverseResponse
+from parlance.v1.turn_pb2 import Header
+from services.dialogue import turns
+from services.dialogue.turns import Turns
 from tests.contract.rpc_services import Llm, answers, ask, texts
 from tests.unit.stage_scene import Scene
 
@@ -62,6 +69,46 @@ def test_turns_are_counted_by_how_they_ended(address: str) -> None:
     found = told(address)
     assert found['parlance_turns_total{outcome="answered",reason=""}'] == 2
     assert found['parlance_turns_total{outcome="failed",reason="deadline"}'] == 1
+
+
+def test_an_end_that_has_not_come_yet_is_told_as_none(address: str) -> None:
+    """The first failure of a kind would be no rise otherwise, and show in no rate."""
+    metrics.ends([("failed", "error")])
+    assert told(address)['parlance_turns_total{outcome="failed",reason="error"}'] == 0
+    metrics.ended("failed", "error")
+    metrics.ends([("failed", "error")])
+    assert told(address)['parlance_turns_total{outcome="failed",reason="error"}'] == 1
+
+
+def test_dialogue_tells_of_every_way_in_which_a_turn_can_end_before_one_has(address: str) -> None:
+    nothing: Any = None
+    Turns(nothing, nothing, nothing)
+    known = {key for key in told(address) if key.startswith("parlance_turns_total")}
+    written = "".join(file.read_text() for file in Path(turns.__file__).parent.glob("*.py"))
+    ways = set(re.findall(r"OUTCOME_(\w+), (?:Reason\.)?REASON_(\w+)", written))
+    assert {("FAILED", "ERROR"), ("FAILED", "DEADLINE"), ("CANCELLED", "INTERRUPTED")} <= ways
+    for outcome, reason in ways:
+        shown = "" if reason == "UNSPECIFIED" else reason.lower()
+        assert f'parlance_turns_total{{outcome="{outcome.lower()}",reason="{shown}"}}' in known
+
+
+async def test_a_conversation_is_no_slow_call(address: str) -> None:
+    class Gateway:
+        async def converse(self, requests: Any, call: Call) -> AsyncGenerator[ConverseResponse, None]:
+            async for _ in requests:
+                yield ConverseResponse()
+
+    async def asked() -> AsyncGenerator[ConverseRequest, None]:
+        yield ConverseRequest()
+
+    server = GrpcServer({"Gateway": Gateway()}, "127.0.0.1:0")
+    await server.start()
+    carrier = GrpcCarrier({"Gateway": f"127.0.0.1:{server.port}"})
+    call = Call("", Header(), asyncio.get_running_loop().time() + 5)
+    assert len([message async for message in carrier.ask("Gateway.Converse", asked(), call)]) == 1
+    await carrier.stop()
+    await server.stop()
+    assert not [name for name in await asyncio.to_thread(told, address) if "Converse" in name]
 
 
 class _Bus:
@@ -117,6 +164,7 @@ def test_every_number_of_the_dashboard_is_told(address: str) -> None:
     with metrics.handling("dialogue"):
         time.sleep(0.01)
     metrics.called("Llm.Answer", 0.1)
+    metrics.sounded("spoken", 0.4)
     metrics.watch_bus(_Bus())
     for name in ("parlance_open_sessions", "parlance_open_turns"):
         metrics.gauge(name, "", lambda: 0)

@@ -12,8 +12,11 @@ import pytest
 
 from parlance.bus import Record
 from parlance.errors import Unavailable
+from parlance.events import kind
+from parlance.history import Past, seen_in
 from parlance.otlp import request_of, send
 from parlance.telemetry import Span
+from parlance.v1.reply_pb2 import Outcome, Reason
 from services.ledger import traces
 from services.ledger.traces import Traces
 from tests.unit.ledger_scene import SECRET, Log
@@ -74,6 +77,10 @@ class Bus:
         pass
 
 
+def told(span: dict[str, Any]) -> dict[str, str]:
+    return {a["key"]: a["value"]["stringValue"] for a in span["attributes"]}
+
+
 async def traced(collector: Collector, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     """Delivers the records to an exporter that has not long to wait; returns when it has looked twice."""
     monkeypatch.setattr(traces, "_EVERY_S", 0.01)
@@ -111,6 +118,46 @@ async def test_a_turn_that_has_ended_is_one_trace_with_its_services(
     assert len(known) == len(made) and {s["parentSpanId"] for s in made if s is not root} <= known
     assert {s["service"] for s in made} >= {"gateway", "speech", "intent", "dialogue", "actions", "llm", "tts"}
     assert all(int(s["startTimeUnixNano"]) <= int(s["endTimeUnixNano"]) for s in made)
+
+
+async def test_a_turn_that_failed_is_an_error_that_says_why(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log.at(tmp_path)
+    log.turn(1)
+    log.turn(2, outcome=Outcome.OUTCOME_FAILED, reason=Reason.REASON_DEADLINE)
+    await traced(collector, log.records, monkeypatch)
+    good, bad = [s for s in collector.spans() if s["name"] == ROOT_SPAN]
+    assert "status" not in good and told(good)["parlance.outcome"] == "answered" and "error.type" not in told(good)
+    assert bad["status"] == {"code": 2}
+    assert told(bad).items() >= {"parlance.outcome": "failed", "error.type": "deadline"}.items()
+
+
+async def test_spans_are_named_by_what_was_done_and_name_the_model(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log.at(tmp_path)
+    log.turn(1, spoken=True)
+    await traced(collector, log.records, monkeypatch)
+    by_name = {s["name"]: told(s) for s in collector.spans()}
+    model = {"gen_ai.provider.name": "compatible", "gen_ai.request.model": "small"}
+    assert by_name["chat"].items() >= {"gen_ai.operation.name": "chat", **model}.items()
+    assert by_name["speech_to_text"]["gen_ai.request.model"] == "tiny.en"
+    assert by_name["text_to_speech"]["gen_ai.provider.name"] == "hibari"
+    assert by_name["execute_tool"].keys() == {"gen_ai.operation.name", "parlance.event"}
+    # Two attempts are two answers of a model; what is recorded of them is none.
+    assert [s["name"] for s in collector.spans()].count("chat") == 2
+    assert {"TurnAccepted", "IntentRecognized", "ReplyClause", "EgressRecorded", "LlmAnswered"} <= by_name.keys()
+
+
+def test_a_turn_whose_reply_still_sounds_is_waited_for(tmp_path: Path) -> None:
+    log = Log.at(tmp_path)
+    header = log.turn(1)
+    past = Past(header)
+    past.seen = [seen for record in log.records if (seen := seen_in(record)) is not None]
+    assert traces._settles_s(past) == 5
+    past.seen = [seen for seen in past.seen if kind(seen.event) != "heard"]
+    assert traces._settles_s(past) == 5 + 3
 
 
 async def test_no_content_is_in_what_is_sent(
@@ -173,3 +220,9 @@ def test_ids_are_hex_and_times_strings_of_nanoseconds() -> None:
             "attributes": [{"key": "a", "value": {"stringValue": "b"}}],
         }
     ]
+
+
+def test_what_took_no_time_is_a_span_all_the_same() -> None:
+    (resource,) = request_of([Span("ab" * 16, "cd" * 8, "", "LlmAnswered", 7, 7, {})])["resourceSpans"]
+    (span,) = resource["scopeSpans"][0]["spans"]
+    assert (span["startTimeUnixNano"], span["endTimeUnixNano"]) == ("7000", "7001")
