@@ -25,14 +25,15 @@ _ROUTES = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/health": "GET"
 
 
 class Model:
-    """`url`: its base_url, while it serves. `ended`: questions by how they ended."""
+    """`url`: its base_url, while it serves. `taken`: questions that were not refused at once; `ended`: questions by how
+    they ended."""
 
     def __init__(self, how: Settings) -> None:
         self._how = how
         self._slots = asyncio.Semaphore(how.slots)
         self._chance = random.Random(how.seed)
         self._open: dict[asyncio.Task[Any] | None, asyncio.StreamWriter] = {}
-        self._asked = 0
+        self.taken = 0
         self.ended: Counter[str] = Counter()
         self.url = ""
 
@@ -93,8 +94,8 @@ class Model:
         fault = self._fault(asked.question)
         if fault is not None:
             _refuse(fault)
-        self._asked += 1
-        reply = chat.reply(asked, self._text(asked.question), self._asked)
+        self.taken += 1
+        reply = chat.reply(asked, self._text(asked.question), self.taken)
         async with self._slots:
             if reader.at_eof():  # it waited and went: its turn costs nobody anything
                 raise HungUp

