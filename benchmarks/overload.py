@@ -3,7 +3,7 @@
 python -m benchmarks.overload [--seconds N] [--rounds N] [--cpu]
 
 `parlance run` on a core of its own, the generator (load_worker, open loop) on another one. What is scarce is a language
-model that answers 8 questions at once (benchmarks/model_server.py, on the generator's core), the voice is `tone:`; with
+model that answers 8 questions at once (infra/emulators/model.py, on the generator's core), the voice is `tone:`; with
 --cpu it is the core itself, with all default models and the default voice. The peak is looked for first, beside the
 same generator; then rounds of peak and three times the peak alternate. Goodput is what was answered with its first
 sound within five seconds of the intended moment, a second.
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.model_server import ModelServer
 from benchmarks.process import Platform
 from benchmarks.report import p50, p99, verdict
+from infra.emulators import settings
+from infra.emulators.model import Model
 from parlance import ids
 from parlance.client import Client
 from parlance.load_job import Row
@@ -38,6 +39,8 @@ TALKERS, IN_TIME_MS, TIMES = 300, 5000.0, 3
 WARM_S = 3.0
 GOODPUT = 0.9
 SLOTS, ANSWER_S = 8, 0.25
+# A whole answer is one write, so the server takes next to nothing of the generator's core.
+_MODEL = {"slots": SLOTS, "first_delay_s": ANSWER_S, "chunk_delay_s": 0, "answers": [{"text": "Well done. Look here."}]}
 # What is asked where the core is scarce: no chat, for without a language model that ends at once.
 _INTENTS = ("time.now", "date.today", "calc.evaluate", "unit.convert", "list.add", "list.show", "note.add")
 _FIRST_RATE, _GROWTH = 5.0, 1.4
@@ -69,7 +72,7 @@ class Load:
 
     async def route(self, model_url: str) -> None:
         """The scarce model and a voice that costs next to nothing."""
-        llm = RouteSet(stage="llm", target="compatible:m", settings={"base_url": model_url})
+        llm = RouteSet(stage="llm", target="compatible:emulated", settings={"base_url": model_url})
         async with Client(self.address) as client:
             for route in (llm, RouteSet(stage="tts", target="tone:")):
                 await client.ask("SetRoute", SetRouteRequest(route=route))
@@ -99,7 +102,7 @@ async def peak(load: Load) -> float:
 
 async def measure(seconds: float, rounds: int, cpu: bool) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
-    model = ModelServer(SLOTS, ANSWER_S)
+    model = Model(settings.made(_MODEL))
     with tempfile.TemporaryDirectory() as folder:
         platform = Platform(Path(folder) / "home")
         os.sched_setaffinity(0, cores[:1])  # what is started now keeps to this core
@@ -117,7 +120,7 @@ async def measure(seconds: float, rounds: int, cpu: bool) -> dict[str, Any]:
             os.sched_setaffinity(0, cores)
             with suppress(ProcessLookupError):
                 platform.end()
-    scarce = "the core" if cpu else f"a model of {model.capacity_per_s:g} answers a second"
+    scarce = "the core" if cpu else f"a model of {SLOTS / ANSWER_S:g} answers a second"
     return {"scarce": scarce, "peak_rate_per_s": rate, "cores": len(cores), **told}
 
 

@@ -38,6 +38,7 @@ class Entry:
     database: str = ""
     edge: bool = False
     outside: bool = False
+    emulated: bool = False
     administers: bool = False
     only_in_rehearsal: bool = False
 
@@ -163,8 +164,14 @@ def _check(access: Access, name: str, entry: Entry) -> None:
         raise InvalidRequest(f"{name}: there is no gRPC method {unknown[0]}; there are {', '.join(sorted(methods()))}")
     if entry.serves and entry.serves not in SERVICES:
         raise InvalidRequest(f"{name}: serves one of {', '.join(SERVICES)}, not {entry.serves}")
+    _check_networks(name, entry)
+
+
+def _check_networks(name: str, entry: Entry) -> None:
     if entry.outside and name not in _OUTSIDE:
         raise InvalidRequest(f"{name}: only {', '.join(sorted(_OUTSIDE))} may reach outside")
+    if entry.emulated and not entry.outside:
+        raise InvalidRequest(f"{name}: emulated is for those that may reach outside")
 
 
 def _exists(access: Access, topic: str) -> bool:

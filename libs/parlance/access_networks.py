@@ -1,6 +1,8 @@
 """Networks that the manifest amounts to, as data: what compose's `networks` and Kubernetes' policies must say."""
 
-from parlance.access import Access
+from collections.abc import Iterator
+
+from parlance.access import Access, Entry
 
 # No way out, no port published: every process of the stack, the broker and the database.
 INTERNAL = "inside"
@@ -8,17 +10,23 @@ INTERNAL = "inside"
 EDGE = "edge"
 # With a way out: whoever has providers to reach.
 OUTSIDE = "outside"
+# No way out: emulators of what is outside, and whoever asks them.
+EMULATED = "emulated"
 
 BROKER, DATABASE = "kafka", "postgres"
 
 
 def networks(access: Access) -> dict[str, frozenset[str]]:
     """Which networks each process of the stack is on, by its name."""
-    found = {
-        name: frozenset({INTERNAL, *([EDGE] if entry.edge else []), *([OUTSIDE] if entry.outside else [])})
-        for name, entry in access.services.items()
-    }
+    found = {name: frozenset(_of(entry)) for name, entry in access.services.items()}
     return {**found, BROKER: frozenset({INTERNAL}), DATABASE: frozenset({INTERNAL})}
+
+
+def _of(entry: Entry) -> Iterator[str]:
+    yield INTERNAL
+    for network, on in ((EDGE, entry.edge), (OUTSIDE, entry.outside), (EMULATED, entry.emulated)):
+        if on:
+            yield network
 
 
 def connections(access: Access) -> frozenset[tuple[str, str]]:

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from infra.docker.packages import OWN, wanted
+from infra.emulators import settings
+from infra.emulators.settings import KINDS, Settings
 from parlance.config import PORTS
 from parlance.process import DRAIN_S
 
@@ -30,6 +32,7 @@ NETWORKS = [(name, made) for file in FILES for name, made in file["networks"].it
 JOBS = {name for name, made in CONTAINERS.items() if made["restart"] != "unless-stopped"}
 MAY_LEAVE = {"llm", "speech", "tts", "actions"}
 HAS_A_DOOR = {"gateway", "grafana"}
+EMULATORS = {"model-emulator"}
 # Its image holds one program and no shell, so nothing in the container can ask it; Prometheus watches it.
 CANNOT_BE_ASKED = {"collector"}
 
@@ -94,8 +97,30 @@ def test_a_container_says_how_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_container_is_on_no_other_network_than_it_needs(name: str) -> None:
     allowed = {"inside"} | ({"outside"} if name in MAY_LEAVE else set()) | ({"edge"} if name in HAS_A_DOOR else set())
-    assert networks(CONTAINERS[name]) in (allowed, {"none"})
+    allowed |= {"emulated"} if name == "llm" else set()
+    assert networks(CONTAINERS[name]) in ({"emulated"} if name in EMULATORS else allowed, {"none"})
     assert bool(CONTAINERS[name].get("ports")) == (name in HAS_A_DOOR)
+
+
+def test_what_is_not_asked_for_by_its_profile_stays_away() -> None:
+    profiles = {name: made.get("profiles", []) for name, made in CONTAINERS.items()}
+    assert {name for name, of in profiles.items() if of == ["cloud-emulators"]} == EMULATORS
+    assert {name for name, of in profiles.items() if of == ["observability"]} == {
+        *("collector", "jaeger", "prometheus", "grafana")
+    }
+    assert not any(profiles[name] for name in (*PORTS, "ledger-app", "kafka", "postgres", "secrets", "topics"))
+
+
+def test_the_emulator_is_started_with_settings_that_it_takes() -> None:
+    made = CONTAINERS["model-emulator"]
+    words = made["command"]
+    assert words[:3] == ["python", "-m", "infra.emulators.model"]
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    assert given["--host"] == "0.0.0.0" and given["--settings"] == mounts("model-emulator")["./model.json"][:-3]
+    how = settings.made(settings.load(str(ROOT / "infra/emulators/model.json")))
+    assert how.models == Settings().models and {fault.fault for fault in how.faults} == set(KINDS)
+    assert all(fault.contains for fault in how.faults), "nothing fails that was not asked to"
+    assert CONTAINERS["model-emulator"]["image"] == CONTAINERS["gateway"]["image"], "built with the gateway"
 
 
 def test_doors_open_on_this_machine_alone_unless_somebody_says_otherwise() -> None:
@@ -104,10 +129,10 @@ def test_doors_open_on_this_machine_alone_unless_somebody_says_otherwise() -> No
             assert port.startswith(("127.0.0.1:", "${PARLANCE_PUBLISH:-127.0.0.1}:"))
 
 
-def test_the_inner_network_has_no_way_out_and_the_edge_lets_only_answers_leave() -> None:
-    assert {name for name, _ in NETWORKS} == {"inside", "edge", "outside"}
+def test_the_inner_networks_have_no_way_out_and_the_edge_lets_only_answers_leave() -> None:
+    assert {name for name, _ in NETWORKS} == {"inside", "edge", "outside", "emulated"}
     for name, made in NETWORKS:
-        if name == "inside":
+        if name in ("inside", "emulated"):
             assert made == {"internal": True}
         elif name == "edge":
             assert made == {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}

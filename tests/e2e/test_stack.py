@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.emulators.settings import TEXT
 from parlance.config import PORTS
 from tests.e2e.conftest import ROOT, Platform
 from tests.e2e.spoken import AUDIO
@@ -20,14 +22,15 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 _UP_S = 300
 _SPOKEN = AUDIO / "what-is-seven-times-twelve.wav"
+_EMULATED = ("llm", "compatible:emulated", "--set", "base_url=http://model-emulator:8000/v1")
 _TRY = "import socket; socket.create_connection(('{}', {}), 2)"
 
 
 class Stack:
-    """The stack under a project name of its own, at free ports, with volumes of its own."""
+    """The stack under a project name of its own, at free ports, with volumes of its own, and an emulated vendor."""
 
     def __init__(self, home: Path) -> None:
-        self.door = Platform(home)
+        self.door = Platform(home, extra={"COMPOSE_PROFILES": "cloud-emulators"})
         self.project = f"parlance-test-{os.getpid()}"
 
     def compose(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
@@ -41,6 +44,11 @@ class Stack:
         done = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout)[0]
         return found
+
+    def address(self, service: str) -> str:
+        """Of its container, on the first of its networks."""
+        networks = self.inspect(service)["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["IPAddress"])
 
     def run(self, service: str, code: str) -> "subprocess.CompletedProcess[str]":
         return self.compose("exec", "--no-TTY", service, "python", "-c", code, check=False)
@@ -89,6 +97,34 @@ def test_a_question_in_text_is_answered_and_told_stage_by_stage(stack: Stack) ->
     assert stack.door.json("stats")["turns"] >= 1
 
 
+def test_an_open_question_is_answered_by_the_emulated_vendor_and_its_refusal_is_told(
+    stack: Stack, tmp_path: Path
+) -> None:
+    assert stack.door.cli("routes", "set", *_EMULATED).returncode == 0
+    try:
+        asked = stack.door.json("ask", "why is the sky blue", "--out", tmp_path / "reply.wav")
+        refused = stack.door.json("ask", "please emulate a refusal", code=1)
+        again = stack.door.json("ask", "who invented the bicycle")
+    finally:
+        assert stack.door.cli("routes", "set", "llm", "unconfigured:").returncode == 0
+    assert asked["outcome"] == again["outcome"] == "answered" and asked["reply"] == again["reply"] == TEXT
+    assert refused["outcome"] == "failed" and "busy" in refused["reply"]
+    with wave.open(str(tmp_path / "reply.wav")) as sound:
+        assert sound.getnframes() / sound.getframerate() > 2.0, "it was spoken too"
+    assert {"llm", "tts"} <= {s["name"] for s in stack.door.json("turn", asked["turn_id"])["stages"]}
+    assert TEXT not in stack.door.json("ask", "why is the sky blue")["reply"], "the route is the old one again"
+
+
+def test_the_emulated_vendor_is_reached_by_llm_alone_and_reaches_nobody_else(stack: Stack) -> None:
+    reaching = _TRY.format(stack.address("model-emulator"), 8000)
+    reached = {service for service in PORTS if stack.run(service, reaching).returncode == 0}
+    assert reached == {"llm"}
+    broker = stack.address("kafka")
+    assert stack.run("llm", _TRY.format(broker, 9092)).returncode == 0
+    assert stack.run("model-emulator", _TRY.format(broker, 9092)).returncode != 0
+    assert stack.run("model-emulator", _TRY.format(_resolver(), 53)).returncode != 0
+
+
 def test_what_is_asked_while_dialogue_is_dead_is_answered_when_it_is_back(stack: Stack) -> None:
     stack.kill("dialogue")
     assert "7" in stack.door.json("ask", "what is three plus four")["reply"]
@@ -118,7 +154,7 @@ def test_every_service_tells_its_numbers_inside_the_stack(stack: Stack) -> None:
     assert 'parlance_call_seconds_count{method="Actions.Run"}' in told["actions"]
 
 
-@pytest.mark.parametrize("service", PORTS)
+@pytest.mark.parametrize("service", [*PORTS, "model-emulator"])
 def test_a_running_container_is_as_tight_as_written(stack: Stack, service: str) -> None:
     made = stack.inspect(service)
     host = made["HostConfig"]

@@ -143,6 +143,7 @@ def test_only_dialogue_may_act_and_settle() -> None:
         ("services.tts.calls", ["Llm.Ask"], r"tts: there is no gRPC method Llm\.Ask; there are Actions\.Run"),
         ("services.tts.serves", "Voice", "tts: serves one of Actions.* not Voice"),
         ("services.intent.outside", True, "intent: only actions, llm, speech, tts may reach outside"),
+        ("services.intent.emulated", True, "intent: emulated is for those that may reach outside"),
         ("services.tts.outside", "yes", r"services\.tts\.outside: is true or false, not 'yes'"),
         ("services.tts.topics", [], r"services\.tts: has no 'topics'; it has calls, database"),
         ("clients.device.database", "x", r"clients\.device: has no 'database'"),

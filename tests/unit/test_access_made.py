@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from parlance import access
-from parlance.access_networks import EDGE, INTERNAL, OUTSIDE, connections, networks
+from parlance.access_networks import EDGE, EMULATED, INTERNAL, OUTSIDE, connections, networks
 from parlance.access_rules import Kind, Operation, Pattern, Rule, ours, rules
 
 MANIFEST = access.load(rehearsal=True)
@@ -50,6 +50,7 @@ def test_networks_let_nobody_out_but_those_with_providers_and_in_but_the_gateway
     assert all(INTERNAL in on for on in found.values())
     assert {name for name, on in found.items() if OUTSIDE in on} == {"llm", "speech", "tts", "actions"}
     assert {name for name, on in found.items() if EDGE in on} == {"gateway"}
+    assert {name for name, on in found.items() if EMULATED in on} == {"llm"}
     to = connections(MANIFEST)
     assert {f for f, t in to if t == "actions"} == {"dialogue"}
     assert {f for f, t in to if t == "llm"} == {"dialogue", "gateway"}
@@ -76,8 +77,10 @@ def test_compose_puts_everybody_on_the_networks_of_the_manifest() -> None:
     wanted = networks(MANIFEST)
     assert {name: on.get(name) for name in wanted} == wanted
     assert not {name for name, found in on.items() if OUTSIDE in found and name not in wanted}, "nobody else gets out"
+    emulators = {name: found for name, found in on.items() if EMULATED in found and name not in wanted}
+    assert emulators == {"model-emulator": {EMULATED}}, "an emulator meets nobody but who asks it"
     inside = {name for name, network in nets.items() if (network or {}).get("internal")}
-    assert INTERNAL in inside and not inside & {EDGE, OUTSIDE}
+    assert {INTERNAL, EMULATED} <= inside and not inside & {EDGE, OUTSIDE}
 
 
 def pods(selector: dict[str, Any]) -> set[str]:
