@@ -24,6 +24,9 @@ _REQUEST_BYTES = 1 << 20
 _BATCH_BYTES = 128 << 10
 _REQUEST_MS = int(REQUEST_S * 1000)
 _NEVER_MS = 2**31 - 1
+# A frozen member is noticed after its session timeout; the others hear of it with their next heartbeat and take over
+# what it had, all within a second more.
+_SESSION_MS, _HEARTBEAT_MS = 6000, 500
 
 assert EVENT_BYTES < _REQUEST_BYTES
 
@@ -61,8 +64,8 @@ def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         partition_assignment_strategy=[RangePartitionAssignor],
-        session_timeout_ms=6000,
-        heartbeat_interval_ms=1000,
+        session_timeout_ms=_SESSION_MS,
+        heartbeat_interval_ms=_HEARTBEAT_MS,
         max_poll_interval_ms=_NEVER_MS,
         rebalance_timeout_ms=_REQUEST_MS,
         request_timeout_ms=_REQUEST_MS,
