@@ -218,6 +218,14 @@ async def kill_postgres(server: Any) -> None:
     signal_all(pids, signal.SIGKILL)
     while any(_is_there(pid) for pid in pids):
         await asyncio.sleep(0.01)
+    _unlock(Path(server.folder))
+
+
+def _unlock(folder: Path) -> None:
+    """After a machine's failure nobody has the number in these files; here a dead process may, until its parent has
+    waited for it."""
+    for lock in (*folder.glob(".s.PGSQL.*.lock"), folder / "data/postmaster.pid"):
+        lock.unlink()
 
 
 def _is_there(pid: int) -> bool:
