@@ -90,7 +90,7 @@ def wrap_stage(points: Points) -> None:
     enqueue, run, write = Stage._enqueue, Cut.run, Commits.write
 
     def armed(self: Stage, item: Any, front: bool = False) -> None:
-        points.arm(item.session, item.event.WhichOneof("event") or "")
+        points.arm(item.session, item.event.WhichOneof("event") if item.record is not None else "")
         points.cross("an event is received")
         enqueue(self, item, front)
 
