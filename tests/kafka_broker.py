@@ -102,7 +102,7 @@ def free_port() -> int:
 class MavenBroker:
     def __init__(self, folder: Path, port: int, advertised: int = 0) -> None:
         self.url = f"kafka://127.0.0.1:{advertised or port}"
-        self._folder = folder
+        self._folder, self._port = folder, port
         told = {"KAFKA_PORT": str(port), "KAFKA_ADVERTISED": str(advertised or port), "KAFKA_DATA": str(folder)}
         self._env = {**os.environ, **told}
 
@@ -113,6 +113,8 @@ class MavenBroker:
         pid = self._pid
         os.kill(pid, signal.SIGKILL)
         while (proc := Path(f"/proc/{pid}/stat")).exists() and " Z " not in proc.read_text():
+            time.sleep(0.01)
+        while _answers(self._port):  # other threads of the process die after the first one, and its sockets with them
             time.sleep(0.01)
 
     def freeze(self) -> None:
@@ -157,12 +159,9 @@ class DockerBroker:
                 raise
         self._started = True
         until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
+        while not _answers(self._port):
+            assert time.monotonic() < until, "the broker does not answer"
             time.sleep(0.05)
-        raise AssertionError("the broker does not answer")
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()
@@ -175,6 +174,11 @@ class DockerBroker:
 
     def forget(self) -> None:
         self._container.stop()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _settings(port: int) -> dict[str, str]:
