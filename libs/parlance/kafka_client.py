@@ -8,7 +8,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.protocol.commit import OffsetFetchRequest
 
 from parlance import kafka_handshake, tls
 from parlance.bus import Record
@@ -94,6 +102,28 @@ async def started(client: Any, address: Address) -> Any:
             raise (await kafka_handshake.refusal(address) or address.absent()) from exc
         raise
     return client
+
+
+def heed_refusals(client: Any) -> None:
+    """Between the start of a group's consumer and its subscription. A broker that cannot tell the group's offsets now
+    says so beside an empty list; aiokafka looks at the list alone, takes the group for one that has committed nothing,
+    and would read all that there is again. As an error it asks once more."""
+    coordinator = client._coordinator
+    send = coordinator._send_req
+
+    async def checked(request: Any) -> Any:
+        response = await send(request)
+        code = getattr(response, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if not code:
+            return response
+        refused = for_code(code)
+        if refused is GroupAuthorizationFailedError:
+            raise refused(coordinator.group_id)
+        if refused is NotCoordinatorForGroupError:
+            coordinator.coordinator_dead()
+        raise refused() if refused.retriable else GroupLoadInProgressError()
+
+    coordinator._send_req = checked
 
 
 async def closed(client: Any) -> None:
