@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.evidence import Evidence, Reader
-from tests.chaos.judge import judge
+from tests.chaos.judge import judge, timers_go_off_once
 from tests.chaos.run import background, reader
 from tests.chaos.stack import Stack, stack
 from tests.chaos.talkers import Talker
@@ -106,11 +106,12 @@ class Walk:
 
 
 async def _until_ended(log: Reader, or_else: Callable[[], bool] = bool) -> Evidence:
-    """Until all turns have ended and all timers have gone off, or patience is over, or `or_else`."""
+    """Until all turns have ended and all timers have gone off, or patience is over, or `or_else`. A timer that has gone
+    off may be on its way out of the outbox still."""
     until = time.monotonic() + _END_S
     while True:
         found = await log.look()
-        if not found.unended() and not found.open_turns and not found.timers:
+        if not found.unended() and not found.open_turns and not found.timers and not any(timers_go_off_once(found)):
             return found
         if time.monotonic() > until or or_else():
             return found
