@@ -111,10 +111,15 @@ def free_port() -> int:
             return port
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class MavenBroker:
     def __init__(self, folder: Path, port: int, advertised: int = 0) -> None:
         self.url = f"kafka://127.0.0.1:{advertised or port}"
-        self._folder = folder
+        self._folder, self._port = folder, port
         told = {"KAFKA_PORT": str(port), "KAFKA_ADVERTISED": str(advertised or port), "KAFKA_DATA": str(folder)}
         self._env = {**os.environ, **told}
 
@@ -125,6 +130,8 @@ class MavenBroker:
         pid = self._pid
         os.kill(pid, signal.SIGKILL)
         while (proc := Path(f"/proc/{pid}/stat")).exists() and " Z " not in proc.read_text():
+            time.sleep(0.01)
+        while answers(self._port):  # other threads of the process die after the first one, and its sockets with them
             time.sleep(0.01)
 
     def freeze(self) -> None:

@@ -1,11 +1,12 @@
 """The broker of the Kafka tests in a container (Testcontainers)."""
 
-import socket
 import time
 from typing import Any
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from tests.kafka_broker import answers
 
 IMAGE = "apache/kafka:4.1.1"
 
@@ -31,12 +32,9 @@ class DockerBroker:
                 raise
         self._started = True
         until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
+        while not answers(self._port):
+            assert time.monotonic() < until, "the broker does not answer"
             time.sleep(0.05)
-        raise AssertionError("the broker does not answer")
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()

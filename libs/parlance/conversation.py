@@ -25,9 +25,11 @@ _EARLIER_US = 10_000_000
 @dataclass(slots=True)
 class _Turn:
     """The newest turn, as far as this client knows of it. `sent`: what it was asked with, until that is known to be
-    accepted (and, where it was spoken, to have become words)."""
+    accepted (and, where it was spoken, to have become words). `partition`: where its replies stand, of the gateway that
+    was asked first; -1 while that has not said so."""
 
     id: str = ""
+    partition: int = -1
     since_us: int = 0
     sent: list[ConverseRequest] = field(default_factory=list)
     open: bool = False
@@ -57,7 +59,8 @@ class Conversation:
         self._hello.CopyFrom(hello)
         self._hello.resumes = True
         self._turn = _Turn()
-        self._partition = 0
+        # Of the gateway that this connection leads to.
+        self._partition = -1
         self._ready = self._over = False
 
     async def responses(self) -> AsyncGenerator[ConverseResponse, None]:
@@ -87,15 +90,15 @@ class Conversation:
         if not turn.speaks:
             turn.sent.clear()
         if turn.id != accepted.turn_id:
-            turn = self._turn = _Turn(accepted.turn_id, sent=turn.sent, open=True)
+            turn = self._turn = _Turn(accepted.turn_id, self._partition, sent=turn.sent, open=True)
         turn.since_us = accepted.accepted_at_us - _EARLIER_US
 
     async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
-        again, turn = list(self._turn.sent), self._turn
+        again, turn, self._partition = list(self._turn.sent), self._turn, -1
         hello = Hello()
         hello.CopyFrom(self._hello)
-        if self._ready and turn.open and turn.id and not turn.speaks:
-            resume = Resume(turn_id=turn.id, partition=self._partition, since_us=turn.since_us)
+        if turn.open and turn.id and turn.partition >= 0 and not turn.speaks:
+            resume = Resume(turn_id=turn.id, partition=turn.partition, since_us=turn.since_us)
             resume.clauses, resume.ms = turn.clauses, int(turn.ms)
             hello.resume.CopyFrom(resume)
         yield ConverseRequest(hello=hello)
@@ -115,7 +118,7 @@ class Conversation:
         if kind == "text":
             request.text.name = request.text.name or ids.new()
             since_us = clock.now_us() - _EARLIER_US
-            self._turn = _Turn(id=request.text.name, since_us=since_us, sent=[request], open=True)
+            self._turn = _Turn(request.text.name, self._partition, since_us, [request], open=True)
         elif kind in ("audio", "audio_end"):
             if not self._turn.sent:
                 self._turn = _Turn(open=True)
@@ -135,6 +138,8 @@ class Conversation:
     def _on_ready(self, ready: Any) -> bool:
         known, self._ready = self._ready, True
         self._partition = ready.partition
+        if self._turn.partition < 0:
+            self._turn.partition = ready.partition
         self._hello.session_id, self._hello.device_id = ready.session_id, ready.device_id
         return not known
 
@@ -155,6 +160,11 @@ class Conversation:
         known, self._turn.ended = self._turn.ended, True
         self._turn.open = self._turn.open and ended.outcome != Outcome.OUTCOME_CANCELLED
         return not known
+
+    def _on_silence(self, silence: Any) -> bool:
+        """Nothing more of it sounds, here or elsewhere."""
+        self._turn.open = False
+        return True
 
     def _on_spoken(self, spoken: Any) -> bool:
         self._turn.open = False

@@ -8,7 +8,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.protocol.commit import OffsetFetchRequest
 
 from parlance import kafka_handshake, tls
 from parlance.bus import Record
@@ -24,6 +32,9 @@ _REQUEST_BYTES = 1 << 20
 _BATCH_BYTES = 128 << 10
 _REQUEST_MS = int(REQUEST_S * 1000)
 _NEVER_MS = 2**31 - 1
+# A frozen member is noticed after its session timeout; the others hear of it with their next heartbeat and take over
+# what it had, all within a second more.
+_SESSION_MS, _HEARTBEAT_MS = 6000, 500
 
 assert EVENT_BYTES < _REQUEST_BYTES
 
@@ -61,8 +72,8 @@ def consumer(address: Address, group: str | None, *, fetch_wait_ms: int = FETCH_
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         partition_assignment_strategy=[RangePartitionAssignor],
-        session_timeout_ms=6000,
-        heartbeat_interval_ms=1000,
+        session_timeout_ms=_SESSION_MS,
+        heartbeat_interval_ms=_HEARTBEAT_MS,
         max_poll_interval_ms=_NEVER_MS,
         rebalance_timeout_ms=_REQUEST_MS,
         request_timeout_ms=_REQUEST_MS,
@@ -91,6 +102,28 @@ async def started(client: Any, address: Address) -> Any:
             raise (await kafka_handshake.refusal(address) or address.absent()) from exc
         raise
     return client
+
+
+def heed_refusals(client: Any) -> None:
+    """Between the start of a group's consumer and its subscription. A broker that cannot tell the group's offsets now
+    says so beside an empty list; aiokafka looks at the list alone, takes the group for one that has committed nothing,
+    and would read all that there is again. As an error it asks once more."""
+    coordinator = client._coordinator
+    send = coordinator._send_req
+
+    async def checked(request: Any) -> Any:
+        response = await send(request)
+        code = getattr(response, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+        if not code:
+            return response
+        refused = for_code(code)
+        if refused is GroupAuthorizationFailedError:
+            raise refused(coordinator.group_id)
+        if refused is NotCoordinatorForGroupError:
+            coordinator.coordinator_dead()
+        raise refused() if refused.retriable else GroupLoadInProgressError()
+
+    coordinator._send_req = checked
 
 
 async def closed(client: Any) -> None:

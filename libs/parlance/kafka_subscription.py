@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import LEAVE_S, RETRY_S, Address
-from parlance.kafka_client import behind, closed, consumer, record_of, started
+from parlance.kafka_client import behind, closed, consumer, heed_refusals, record_of, started
 from parlance.kafka_commits import Commits
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
 from parlance.kafka_wanted import Listener, Wanted, seek
@@ -150,6 +150,7 @@ class KafkaSubscription:
         self._consumer = client
         try:
             if group is not None:
+                heed_refusals(client)
                 client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
             else:
                 await seek(client, self.wanted)

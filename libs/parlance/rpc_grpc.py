@@ -102,8 +102,15 @@ class GrpcCarrier:
     ) -> AsyncGenerator[Message, None]:
         stream = self._open(replica, method, request, call)
         self._running.add(stream)
+        held: list[Message] = []
         try:
             while (message := await stream.next()) is not None:
+                if stream.single:
+                    held.append(message)
+                else:
+                    yield message
+            # A single response counts once its service has ended well; where that dies in between, another is asked.
+            for message in held:
                 yield message
         finally:
             self._running.discard(stream)
@@ -164,6 +171,7 @@ class _Stream:
     ) -> None:
         self.rpc = rpc
         self.shown: Credentials | None = None
+        self.single = not described.server_streaming
         self._method = f"{described.containing_service.name}.{described.name}"
         self._response = GetMessageClass(described.output_type)
         self._address, self._requests = address, requests

@@ -85,11 +85,11 @@ class Stage:
             self._subscription.pause()
 
     def replay(self, letter: DeadLetter) -> None:
-        """Handles a dead letter again; one that fails again is a new one. Raises DecodeError where its bytes are still
-        no event."""
+        """Handles a dead letter again, where its partition is read here; one that fails again is a new one. Raises
+        DecodeError where its bytes are still no event."""
         event = parse(letter.topic, letter.value)
-        if event.WhichOneof("event"):
-            record = Record(letter.topic, letter.partition, letter.offset, 0, letter.key, letter.value)
+        record = Record(letter.topic, letter.partition, letter.offset, 0, letter.key, letter.value)
+        if event.WhichOneof("event") and self._owned(record):
             self._enqueue(Item(event.header.session_id, event, letter=record, arrived_us=clock.now_us()))
 
     def _owned(self, record: Record) -> int:

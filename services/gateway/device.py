@@ -71,8 +71,7 @@ class Device:
 
     async def run(self, requests: AsyncIterator[ConverseRequest]) -> None:
         """Until the client sends no more."""
-        slot = self._sessions.parts.slot
-        ready = Ready(session_id=self.session_id, device_id=self.device_id, partition=slot)
+        ready = Ready(session_id=self.session_id, device_id=self.device_id, partition=self._sessions.parts.slot)
         self.outbox.put(ConverseResponse(ready=ready))
         self._sessions.attach(self)
         if self._resume.turn_id:
@@ -95,8 +94,8 @@ class Device:
         """With the turn that was open or sounding when the conversation broke off elsewhere."""
         header = self._header(MODALITY_TYPED, resume.turn_id)
         header.accepted_at_us, header.reply_partition = resume.since_us, resume.partition
-        self.turns[resume.turn_id] = header
-        self._sessions.resume(self, header, resume)
+        if self._sessions.resume(self, header, resume):
+            self.turns[resume.turn_id] = header
 
     def drain(self) -> None:
         """This gateway is to end: the client goes on with another one, once nothing is open or sounds."""
@@ -134,11 +133,15 @@ class Device:
             self.problem(InvalidRequest(told))
             return
         turn_id = turn_id_of(self.run_id, self.session_id, typed.name)
-        if turn_id not in self.turns:  # else it is asked again by a client that came back
+        if self._sessions.is_over(turn_id):  # by a client that came back too late
+            return self.outbox.silence(turn_id)
+        if (again := self.turns.get(turn_id)) is None:
             self.interrupt(Interruption.INTERRUPTION_TEXT)
             if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
                 return
         header = self._header(MODALITY_TYPED, turn_id)
+        if again is not None:  # both acceptances name one place, whichever dialogue sees first
+            header.reply_partition = again.reply_partition
         self.entrance.asked(turn_id)
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
@@ -146,8 +149,7 @@ class Device:
     def speech_began(self) -> Header:
         """Accepts a spoken turn, or refuses it; what was open or sounded here is interrupted."""
         continues = not_yet_sounding(self.turns, self.replies)
-        cause = Interruption.INTERRUPTION_CONTINUED if continues else Interruption.INTERRUPTION_SPEECH
-        self.interrupt(cause)
+        self.interrupt(Interruption.INTERRUPTION_CONTINUED if continues else Interruption.INTERRUPTION_SPEECH)
         turn_id = ids.new()
         if not continues and not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
             return Header()

@@ -111,6 +111,7 @@ class GatewayService:
             listening.cancel()
             self._devices.discard(device)
             device.close()
+            await asyncio.wait([listening])  # it reads what its caller closes next
 
     async def list_turns(self, request: ListTurnsRequest, call: Call) -> AsyncGenerator[ListTurnsResponse, None]:
         yield ListTurnsResponse(turns=await self._parts.history.newest(request.limit or 20))

@@ -3,34 +3,31 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 
 from parlance import clock, ids, log, metrics
-from parlance.bus import Record, Subscription, topic_name
+from parlance.bus import Record
 from parlance.errors import Unavailable
-from parlance.events import parse, topic_of, wrap
+from parlance.events import parse, wrap
 from parlance.log import logger
 from parlance.outgoing import record_of
 from parlance.privacy import KeyDestroyed
-from parlance.v1.gateway_service_pb2 import Resume
+from parlance.v1.gateway_service_pb2 import ConverseResponse, Resume, Silence
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
 from parlance.v1.turn_pb2 import MODALITY_SPOKEN, MODALITY_TYPED, MODALITY_UNASKED, Header, Heard
 from services.gateway.door import Door
 from services.gateway.parts import Parts
 from services.gateway.reply import Reply
-from services.gateway.resuming import RESUMED_WITHIN_S, resumed
+from services.gateway.resuming import RESUMED_WITHIN_S, Comebacks, keep
 
 if TYPE_CHECKING:
     from services.gateway.device import Device
 
-K = TypeVar("K")
-T = TypeVar("T")
 # (run, session): "" is the live one.
 Room = tuple[str, str]
-_SILENCED_KEPT = 4096
 # What is said unasked makes nobody wait.
 _ASKED = {MODALITY_SPOKEN: "spoken", MODALITY_TYPED: "typed"}
 
@@ -42,8 +39,7 @@ class Sessions:
         self._devices: dict[Room, dict[str, Device]] = {}
         self._heard: OrderedDict[Room, Heard] = OrderedDict()
         self._silenced: OrderedDict[str, None] = OrderedDict()
-        # Turns that sound on here after their conversations broke off: who reads their replies.
-        self._resumed: dict[str, Subscription] = {}
+        self._comebacks = Comebacks(parts, group)
         # Replies that broke off before their turns had ended.
         self._untold: OrderedDict[str, Reply] = OrderedDict()
 
@@ -56,22 +52,28 @@ class Sessions:
             del devices[device.device_id]
         if not devices:
             self._devices.pop(device.room, None)
+        self._comebacks.left(device)
 
-    def resume(self, device: "Device", header: Header, resume: Resume) -> None:
-        """The turn of `header` sounds on at this device, from where it was heard elsewhere."""
-        if header.turn_id in self._silenced or header.turn_id in self._resumed:
-            return
-        self._begin(device, header).resume(resume.clauses, resume.ms)
+    def is_over(self, turn_id: str) -> bool:
+        """Nothing of it sounds any more."""
+        return turn_id in self._silenced
+
+    def resume(self, device: "Device", header: Header, resume: Resume) -> bool:
+        """The turn of `header` sounds on at this device, from where it was heard before, here or elsewhere. False, and
+        the device is told: nothing of it sounds any more."""
+        if self.is_over(header.turn_id):
+            device.outbox.put(ConverseResponse(silence=Silence(turn_id=header.turn_id)))
+            return False
+        reply = self._begin(device, header)
+        reply.resume(resume.clauses, resume.ms)
 
         def deliver(records: list[Record]) -> None:
             for event in self._read(records):
-                if event.header.turn_id == header.turn_id:
+                if event.header.turn_id == header.turn_id and not device.gone:
                     self._take(event)
 
-        places = [resume.partition % topic_of(ReplyEvent).partitions]
-        self._resumed[header.turn_id] = self.parts.bus.subscribe(
-            None, [topic_name(ReplyEvent)], deliver, partitions=places, from_us=resume.since_us
-        )
+        self._comebacks.read(header.turn_id, reply, resume, deliver)
+        return True
 
     def last_heard(self, room: Room) -> Heard | None:
         return self._heard.get(room)
@@ -94,7 +96,8 @@ class Sessions:
     def deliver(self, records: list[Record]) -> None:
         """reply.v1, in order."""
         for event in self._read(records):
-            self._take(event)
+            if not self._comebacks.reads(event.header.turn_id, self.parts.slot):
+                self._take(event)
 
     def _read(self, records: list[Record]) -> Iterator[ReplyEvent]:
         for record in records:
@@ -107,7 +110,7 @@ class Sessions:
 
     def silence(self, turn_id: str) -> None:
         self.door.admission.answered(turn_id)
-        _keep(self._silenced, turn_id, None)
+        keep(self._silenced, turn_id, None)
 
     def heard(self, header: Header, reply: Reply | None) -> None:
         """Publishes what was heard of a turn; nothing of it sounds after this."""
@@ -117,13 +120,13 @@ class Sessions:
 
     def _tell_heard(self, header: Header, heard: Heard) -> None:
         self.silence(header.turn_id)
-        _keep(self._heard, _room(header), heard)
+        keep(self._heard, _room(header), heard)
         self.tell(header, ReplyHeard(heard=heard))
 
     def _broke_off(self, header: Header, reply: Reply) -> None:
         """Nobody hears the rest of a turn that is still open; what was heard is told after its end."""
         self.silence(header.turn_id)
-        _keep(self._untold, header.turn_id, reply)
+        keep(self._untold, header.turn_id, reply)
 
     def _take(self, event: ReplyEvent) -> None:
         header = event.header
@@ -145,12 +148,20 @@ class Sessions:
     def _take_here(self, event: ReplyEvent) -> None:
         """What is for no device."""
         kind = event.WhichOneof("event")
-        if kind == "completed":
+        if kind == "completed" and (since_us := self._comebacks.left_at(event.header)):
+            self._group.create_task(self._unheard(event.header, since_us))
+        elif kind == "completed":
             self.heard(event.header, None)
         elif kind == "roll_call":
             for devices in self._devices.values():
                 for device in devices.values():
                     device.announce()
+
+    async def _unheard(self, header: Header, since_us: int) -> None:
+        """Its device may come back, here or elsewhere, and hear it: then what was heard is told there."""
+        await asyncio.sleep(RESUMED_WITHIN_S)
+        if not self.is_over(header.turn_id) and not await self._comebacks.goes_on(header, since_us):
+            self.heard(header, None)
 
     def _ended_silently(self, device: "Device | None", header: Header, completed: TurnCompleted) -> None:
         reply = self._untold.pop(header.turn_id, None)
@@ -186,8 +197,7 @@ class Sessions:
         except Exception as exc:
             log.failed("gateway: a reply broke off", exc)
         finally:
-            if (reading := self._resumed.pop(header.turn_id, None)) is not None:
-                await reading.stop()
+            await self._comebacks.stop(header.turn_id, reply)
             if header.turn_id not in self._silenced and not (device.gone and device.resumes):
                 (self.heard if reply.completed is not None else self._broke_off)(header, reply)
             device.done(header.turn_id)
@@ -196,7 +206,7 @@ class Sessions:
         """Its device may come back, here or elsewhere, and hear the rest: then what was heard is told there."""
         heard, since_us = reply.heard(), clock.now_us()
         await asyncio.sleep(RESUMED_WITHIN_S)
-        if header.turn_id not in self._silenced and not await resumed(self.parts, header, since_us):
+        if not self.is_over(header.turn_id) and not await self._comebacks.goes_on(header, since_us):
             self._tell_heard(header, heard)
 
     def _device_for(self, header: Header) -> "Device | None":
@@ -215,10 +225,3 @@ def fact_id(header: Header, body: Message) -> str:
 
 def _room(header: Header) -> Room:
     return header.run, header.session_id
-
-
-def _keep(newest: "OrderedDict[K, T]", key: K, value: T) -> None:
-    newest[key] = value
-    newest.move_to_end(key)
-    while len(newest) > _SILENCED_KEPT:
-        newest.popitem(last=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from _pytest.outcomes import Skipped
 
 from tests.chaos import report
-from tests.chaos.run import Plan
+from tests.chaos.run import Plan, Result
 from tests.chaos.whole import run
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def main() -> int:
     return 1 if result.problems else 0
 
 
-async def _until_stopped(plan: Plan, folder: Path) -> report.Result:
+async def _until_stopped(plan: Plan, folder: Path) -> Result:
     """SIGTERM cleans up as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None

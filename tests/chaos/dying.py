@@ -3,8 +3,9 @@
     python -m tests.chaos.dying services.dialogue --at 7 --session dying-7
 
 A point is every step of the event loop between the receipt of an event and the commit of its offset (each await that
-gives the loop back), and both sides of what leaves the process or reaches its disk. They are counted from the first
-event or call of the session on. Nothing of this is known to the services: their methods are wrapped from outside.
+gives the loop back), and both sides of what leaves the process or reaches its rows. They are counted from the first
+event or call of the session on; with --since from its first event of that kind on, such as a timer's "fired". Nothing
+of this is known to the services: their methods are wrapped from outside.
 """
 
 import argparse
@@ -21,14 +22,15 @@ from typing import Any
 class Points:
     """Counts, from any thread; the process is gone at the n-th."""
 
-    def __init__(self, at: int, session: str, file: str) -> None:
-        self._at, self._session, self._file = at, session, file
+    def __init__(self, at: int, session: str, file: str, since: str = "") -> None:
+        self._at, self._session, self._file, self._since = at, session, file, since
         self._count = 0
         self._armed = False
         self._lock = threading.Lock()
 
-    def arm(self, session: str) -> None:
-        self._armed = self._armed or session == self._session
+    def arm(self, session: str, kind: str) -> None:
+        """`kind`: of the event, or "call"."""
+        self._armed = self._armed or (session == self._session and self._since in ("", kind))
 
     def cross(self, name: str) -> None:
         with self._lock:
@@ -88,7 +90,7 @@ def wrap_stage(points: Points) -> None:
     enqueue, run, write = Stage._enqueue, Cut.run, Commits.write
 
     def armed(self: Stage, item: Any, front: bool = False) -> None:
-        points.arm(item.session)
+        points.arm(item.session, item.event.WhichOneof("event") if item.record is not None else "")
         points.cross("an event is received")
         enqueue(self, item, front)
 
@@ -109,15 +111,31 @@ def wrap_stage(points: Points) -> None:
 
 
 def wrap_outbox(points: Points) -> None:
-    """From the row's file to Kafka."""
-    from parlance.bus_kafka import KafkaBus
+    """From the row to Kafka."""
     from parlance.bus_outbox import OutboxBus
+    from parlance.kafka_sender import Sender
     from parlance.store_sqlite import SqliteStore
 
     around(points, SqliteStore, "save")
     around(points, SqliteStore, "transact")
-    around(points, KafkaBus, "relay")
     around(points, OutboxBus, "_acked")
+    around(points, Sender, "put")
+    around(points, Sender, "_sent")
+
+
+def wrap_postgres(points: Points) -> None:
+    """The same where the rows are in PostgreSQL: what its writer's thread does, and what its outbox hands on."""
+    from parlance.postgres_writer import Writer
+    from parlance.relay_outbox import Outbox
+    from parlance.store_postgres import PostgresStore
+
+    around(points, PostgresStore, "save")
+    around(points, PostgresStore, "transact")
+    around(points, PostgresStore, "_saved")
+    around(points, Writer, "_save")
+    around(points, Writer, "_work")
+    around(points, Outbox, "_arrived")
+    around(points, Outbox, "_forget")
 
 
 def wrap_actions(points: Points) -> None:
@@ -128,7 +146,7 @@ def wrap_actions(points: Points) -> None:
     run = ActionsService.run
 
     async def stepping(self: ActionsService, request: Any, call: Any) -> Any:
-        points.arm(call.header.session_id)
+        points.arm(call.header.session_id, "call")
         answers = run(self, request, call)
         try:
             while True:
@@ -154,10 +172,13 @@ def main() -> None:
     parser.add_argument("--at", type=int, required=True, help="the point, from 1 on")
     parser.add_argument("--session", required=True, help="whose turn it dies in")
     parser.add_argument("--file", required=True, help="where it writes which point that was")
+    parser.add_argument("--since", default="", help="the kind of event that the points are counted from")
     words = parser.parse_args()
-    points = Points(words.at, words.session, words.file)
+    points = Points(words.at, words.session, words.file, words.since)
     wrap_stage(points)
     wrap_outbox(points)
+    if os.environ.get("PARLANCE_DATABASE"):
+        wrap_postgres(points)
     if words.module == "services.actions":
         wrap_actions(points)
     sys.argv = [words.module]

@@ -3,16 +3,20 @@
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parlance import clock
-from tests.chaos.stack import Stack, postgres_pids, signal_all
+from tests.chaos.stack import Stack, kill_postgres, postgres_pids, signal_all
 
 # What is killed and frozen most: the stages and the services that a turn cannot do without.
-TARGETS = ("dialogue", "actions", "gateway", "gateway2", "intent", "speech", "llm", "tts", "context", "ledger")
-_WEIGHTS = (5, 5, 3, 2, 3, 2, 2, 2, 1, 1)
-RPC = ("actions", "llm", "tts", "speech", "gateway")
+_WEIGHTS = {"dialogue": 5, "actions": 5, "gateway": 5, "intent": 3, "speech": 2, "llm": 2, "tts": 2}
+_RPC = ("actions", "llm", "tts", "speech", "gateway", "context")
+_OTHERS = (
+    *("broker kill", "broker freeze", "kafka partition", "kafka cut", "kafka delay"),
+    *("rpc partition", "rpc cut", "rpc delay"),
+)
+_POSTGRES = ("postgres kill", "postgres freeze")
 
 
 @dataclass(frozen=True)
@@ -41,27 +45,38 @@ class Outage:
     problems: list[str] = field(default_factory=list)
 
 
-def schedule(seed: int, postgres: bool) -> list[Fault]:
-    """As many as anybody could need; whoever runs them stops. Every kind comes once before one comes again."""
-    dice = random.Random(seed)
-    kinds = ["kill", "kill", "kill", "freeze", "freeze", "broker kill", "broker freeze", "kafka partition"]
-    kinds += ["kafka cut", "kafka delay", "rpc partition", "rpc cut", "rpc delay"]
-    kinds += ["postgres kill", "postgres freeze"] if postgres else []
-    made = []
-    for _ in range(100):
+Replicas = Mapping[str, Sequence[str]]
+"""The names of the processes of each service."""
+
+
+def each_once(dice: random.Random, replicas: Replicas, postgres: bool) -> list[Fault]:
+    """Every service killed and frozen (one of its processes), and every other kind of fault, in an order of the dice:
+    what each run must have been through."""
+    wanted = [(kind, service) for kind in ("kill", "freeze") for service in replicas]
+    wanted += [(kind, "") for kind in (*_OTHERS, *(_POSTGRES if postgres else ()))]
+    dice.shuffle(wanted)
+    return [_fault(dice, kind, service, replicas) for kind, service in wanted]
+
+
+def any_of(dice: random.Random, replicas: Replicas, postgres: bool) -> Iterator[Fault]:
+    """Without end; whoever runs them stops."""
+    kinds = ["kill", "kill", "kill", "freeze", "freeze", *_OTHERS, *(_POSTGRES if postgres else ())]
+    while True:
         dice.shuffle(kinds)
-        made += [_fault(dice, kind) for kind in kinds]
-    return made
+        for kind in kinds:
+            yield _fault(dice, kind, _service(dice, replicas) if kind in ("kill", "freeze") else "", replicas)
 
 
-def _fault(dice: random.Random, kind: str) -> Fault:
-    target = ""
-    if kind in ("kill", "freeze"):
-        target = dice.choices(TARGETS, _WEIGHTS)[0]
-    elif kind.startswith("rpc"):
-        target = dice.choice(RPC)
-    elif kind.startswith("kafka"):
-        target = dice.choices(("", *TARGETS), (6, *_WEIGHTS))[0]
+def _service(dice: random.Random, replicas: Replicas) -> str:
+    return dice.choices(list(replicas), [_WEIGHTS.get(name, 1) for name in replicas])[0]
+
+
+def _fault(dice: random.Random, kind: str, service: str, replicas: Replicas) -> Fault:
+    target = dice.choice(replicas[service]) if service else ""
+    if kind.startswith("rpc"):
+        target = dice.choice(_RPC)
+    elif kind.startswith("kafka") and dice.random() < 0.75:
+        target = dice.choice(replicas[_service(dice, replicas)])
     longest = {"kill": 1.0, "broker kill": 3.0, "postgres kill": 2.0, "kafka cut": 0.1, "rpc cut": 0.1}.get(kind, 8.0)
     return Fault(kind, target, dice.uniform(0.5, 3.0), dice.uniform(0.05, longest))
 
@@ -137,18 +152,18 @@ async def _rpc(stack: Stack, fault: Fault) -> None:
 
 
 async def _postgres_kill(stack: Stack, fault: Fault) -> None:
-    """As a machine that fails: at once, and recovered at the next start."""
-    await asyncio.to_thread(stack.server.stop)
+    """As a machine that fails: kill -9 of all its processes, and recovered at the next start."""
+    await kill_postgres(stack.server)
     await asyncio.sleep(fault.for_s)
     await asyncio.to_thread(stack.server.start)
 
 
 async def _postgres_freeze(stack: Stack, fault: Fault) -> None:
     """Of a server that Debian's binaries run; Docker's is killed instead."""
-    if not hasattr(stack.server, "folder"):
+    pids = postgres_pids(stack.server)
+    if not pids:
         await _postgres_kill(stack, fault)
         return
-    pids = postgres_pids(stack.server)
     signal_all(pids, signal.SIGSTOP)
     try:
         await asyncio.sleep(fault.for_s)

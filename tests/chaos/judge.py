@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from parlance import ids
 from parlance.events import to_bytes
-from parlance.v1.reply_pb2 import Outcome, Settlement
+from parlance.v1.reply_pb2 import Outcome, Reason, Settlement
 from tests.chaos.evidence import Evidence
 from tests.chaos.poison import Poison
 from tests.chaos.stack import TONE_MS_PER_CHAR
@@ -17,6 +17,7 @@ DONE = Settlement.SETTLEMENT_DONE
 # What a tone's milliseconds may differ by, where a conversation went on elsewhere.
 _RESUMED_MS = 60.0
 _THING = re.compile(r"\b(?:item|thing)\d+\b")
+_ACT = re.compile(rf"{_THING.pattern}|\bset a timer\b")
 
 Check = Callable[[Evidence, TurnFacts], Iterator[str]]
 
@@ -80,7 +81,22 @@ def effects_once(_evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
             yield f"a call has {len(found)} outcomes on effect.v1"
 
 
-_TURN_CHECKS: tuple[Check, ...] = (one_end, clauses_are_whole, the_end_is_true, effects_once)
+def an_answered_act_is_done(_evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
+    """Whoever asked for an act and was answered has it; an answer that is a question back says so."""
+    ends = [f.event.completed for f in turn.of("completed")]
+    if not ends or not _ACT.search(turn.text) or ends[0].reason == Reason.REASON_ASKED:
+        return
+    if ends[0].outcome == Outcome.OUTCOME_ANSWERED and all(c.settlement != DONE for c in ends[0].calls):
+        yield "answered, and what was asked for was not done"
+
+
+_TURN_CHECKS: tuple[Check, ...] = (
+    one_end,
+    clauses_are_whole,
+    the_end_is_true,
+    effects_once,
+    an_answered_act_is_done,
+)
 
 
 def rows_and_events_agree(evidence: Evidence) -> Iterator[str]:

@@ -5,7 +5,6 @@ import random
 import signal
 import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 from parlance import clock, ids
 from parlance.errors import ParlanceError
@@ -129,15 +128,3 @@ async def _window(talkers: list[Talker]) -> list[float]:
         return made
 
     return [seconds for each in await asyncio.gather(*map(talk, talkers)) for seconds in each]
-
-
-async def replayed(running: Stack, result: Result, most: int = 3) -> None:
-    """Dead letters are listed with their reason, and handed back to their stage; what that changes the judge sees."""
-    client = running.processes.client()
-    letters: list[dict[str, Any]] = await asyncio.to_thread(client.json, "dlq")
-    if len(letters) != len(result.evidence.letters):
-        result.problems.append(f"parlance dlq lists {len(letters)} of {len(result.evidence.letters)} letters")
-    for letter in letters[:most]:
-        done = await asyncio.to_thread(client.cli, "dlq", "replay", str(letter["letter"]))
-        if done.returncode:
-            result.problems.append(f"dead letter {letter} cannot be replayed: {done.stderr}")

@@ -10,20 +10,23 @@ from tests.chaos.run import Result
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    plan, found = result.plan, result.evidence
+    plan, found, asked = result.plan, result.evidence, result.under_faults
     return {
         "seed": plan.seed,
         "processes": dict(plan.counts),
-        "asked": sum(len(t.asked) for t in result.talkers),
+        "asked_under_faults": len(asked),
+        "spoken": sum(a.spoken for a in asked),
+        "asked_without_faults": sum(len(t.asked) for t in result.talkers) - len(asked),
         "outcomes": dict(result.outcomes),
         "turns_in_the_log": len(found.opened()),
         "acts_done": sum(c.settlement == 1 and c.action not in ("list.show", "") for c in found.calls.values()),
         "timers_gone_off": len({f.event.fired.timer_id for t in found.turns.values() for f in t.of("fired")}),
         "poison": len(result.poison),
         "dead_letters": len(found.letters),
+        "dead_letters_replayed": result.replayed,
         "restarted_after_an_end_by_itself": result.restarts,
         "conversations_begun_anew": sum(t.reconnected for t in result.talkers),
-        "said_again": sum(len(a.ids) > 1 for t in result.talkers for a in t.asked),
+        "said_again": sum(len(a.ids) > 1 for a in asked),
         "settled_after_s": round(result.settle_s, 1),
         "outages": [_outage(o) for o in result.outages],
         "problems": result.problems,
@@ -51,9 +54,9 @@ def table(result: Result) -> str:
         late = [o.catch_up_s for o in found]
         longest = max((o.undone_us - o.began_us) / 1e6 for o in found)
         lines.append(f"{kind:18} {len(found):5} {longest:10.1f} {percentile(late, 0.5):19.1f} {max(late):8.1f}")
-    seconds = [a.seconds for t in result.talkers for a in t.asked if a.ended]
+    seconds = [a.seconds for a in result.under_faults if a.ended]
     lines.append(f"\nasked to ended: p50 {percentile(seconds, 0.5):.2f} s, p99 {percentile(seconds, 0.99):.2f} s")
-    why = Counter(p for t in result.talkers for a in t.asked if a.outcome != "answered" for p in a.problems)
+    why = Counter(p for a in result.under_faults if a.outcome != "answered" for p in a.problems)
     lines += [f"  {n} x {problem}" for problem, n in why.most_common(8)]
     lines += [f"BROKEN: {problem}" for problem in result.problems]
     lines.append(f"seed {result.plan.seed}: {len(result.problems)} problems")

@@ -37,11 +37,12 @@ async def under_load(running: Stack, talkers: list[Talker], rolls: list[tuple[st
 
     async def talk(talker: Talker) -> None:
         dice = random.Random(talker.session)
-        while not over.is_set():
-            for text in questions(dice, 10, talker.voiced):
-                if text != _NOT_ASKED and not over.is_set():
-                    await talker.ask(text.format(n=next(numbers)))
-                    await asyncio.sleep(dice.uniform(0.1, 0.6))
+        for text in questions(dice, talker.voiced):
+            if over.is_set():
+                return
+            if text != _NOT_ASKED:
+                await talker.ask(text.format(n=next(numbers)))
+                await asyncio.sleep(dice.uniform(0.1, 0.6))
 
     async with background(running.supervise()), asyncio.TaskGroup() as group:
         for talker in talkers:

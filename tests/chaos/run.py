@@ -1,10 +1,11 @@
 """The parts of a run: load, faults and poison, until every turn has ended; then what is left is judged."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from tests.chaos.evidence import Evidence, Reader
 from tests.chaos.faults import Fault, Outage
 from tests.chaos.poison import Poison, made
 from tests.chaos.stack import Stack, replicas
-from tests.chaos.talkers import Talker, questions
+from tests.chaos.talkers import Asked, Talker, questions
 
 # How long the last turn may take to end: a spoken one whose sound was lost has a minute to be heard.
 SETTLE_S = 120.0
@@ -27,7 +28,8 @@ _POISON_EVERY_S = 1.0
 
 @dataclass
 class Plan:
-    """`seconds`: how long the asking is spread over. `faults`: in order; None: those of the seed."""
+    """`turns`: at least so many, and more where the faults take longer. `seconds`: how long the asking is spread over.
+    `faults`: in order; None: those of the seed."""
 
     seed: int
     turns: int = 300
@@ -49,12 +51,21 @@ class Result:
     evidence: Evidence = field(default_factory=Evidence)
     problems: list[str] = field(default_factory=list)
     restarts: int = 0
+    # Dead letters that were handed back to their stages.
+    replayed: int = 0
     settle_s: float = 0.0
+    # When the faults began: time.monotonic(), seconds.
+    began: float = 0.0
     measured: dict[str, float] = field(default_factory=dict)
 
     @property
+    def under_faults(self) -> list[Asked]:
+        """What was asked since they began; what was asked before measures a stack without any."""
+        return [a for t in self.talkers for a in t.asked if a.sent >= self.began]
+
+    @property
     def outcomes(self) -> Counter[str]:
-        return Counter(a.outcome or a.without for t in self.talkers for a in t.asked)
+        return Counter(a.outcome or a.without for a in self.under_faults)
 
 
 @asynccontextmanager
@@ -81,26 +92,29 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def load(running: Stack, plan: Plan, result: Result) -> None:
-    """Until all is asked; the faults go on as long."""
-    over = asyncio.Event()
+    """Until all is asked and every fault that must come has come; others go on as long."""
+    over, thorough = asyncio.Event(), asyncio.Event()
+    result.began = time.monotonic()
     async with background(running.supervise()), asyncio.TaskGroup() as group:
-        group.create_task(_inflict(running, plan, result, over))
+        group.create_task(_inflict(running, result, over, thorough))
         if plan.poison:
             group.create_task(_poison(running, plan, result, over))
         try:
-            await _asking(plan, result.talkers)
+            await _asking(plan, result.talkers, thorough)
         finally:
             over.set()
 
 
-async def _asking(plan: Plan, found: list[Talker]) -> None:
-    numbers = iter(range(1, plan.turns + 1))
+async def _asking(plan: Plan, found: list[Talker], thorough: asyncio.Event) -> None:
+    numbers = itertools.count(1)
     pause = plan.seconds * len(found) / plan.turns
 
     async def talk(n: int, talker: Talker) -> None:
         dice = random.Random(f"{plan.seed}/{n}")
         share = len(range(n, plan.turns, len(found)))
-        for text in questions(dice, share, talker.voiced):
+        for count, text in enumerate(questions(dice, talker.voiced)):
+            if count >= share and thorough.is_set():
+                return
             await asyncio.sleep(dice.uniform(0, 1.5 * pause))
             await talker.ask(text.format(n=next(numbers)))
 
@@ -109,18 +123,26 @@ async def _asking(plan: Plan, found: list[Talker]) -> None:
             group.create_task(talk(n, talker))
 
 
-async def _inflict(running: Stack, plan: Plan, result: Result, over: asyncio.Event) -> None:
-    wanted = plan.faults if plan.faults is not None else faults.schedule(plan.seed, running.server is not None)
-    for fault in wanted:
+async def _inflict(running: Stack, result: Result, over: asyncio.Event, thorough: asyncio.Event) -> None:
+    must, more = _wanted(running, result.plan)
+    for fault in itertools.chain(must, more):
+        if len(result.outages) == len(must):
+            thorough.set()
         if over.is_set():
             return
         await asyncio.sleep(fault.after_s)
-        plan.tell(f"{_asked(result)} of {plan.turns} turns: {fault}")
+        result.plan.tell(f"{len(result.under_faults)} turns asked: {fault}")
         result.outages.append(await faults.inflict(running, fault))
+    thorough.set()
 
 
-def _asked(result: Result) -> int:
-    return sum(len(t.asked) for t in result.talkers)
+def _wanted(running: Stack, plan: Plan) -> tuple[list[Fault], Iterator[Fault]]:
+    """The faults that must come, and those that may follow."""
+    if plan.faults is not None:
+        return plan.faults, iter(())
+    dice, postgres = random.Random(plan.seed), running.server is not None
+    must = faults.each_once(dice, running.replicas(), postgres)
+    return must, faults.any_of(dice, running.replicas(), postgres)
 
 
 async def _poison(running: Stack, plan: Plan, result: Result, over: asyncio.Event) -> None:
@@ -154,7 +176,7 @@ async def settle(running: Stack, result: Result) -> None:
     """Returns when every turn has ended and every short timer has gone off, or patience is over."""
     began = time.monotonic()
     running.heal()
-    result.plan.tell(f"all {_asked(result)} are asked; waiting for the ends of what is open")
+    result.plan.tell(f"all {len(result.under_faults)} are asked; waiting for the ends of what is open")
     async with background(running.supervise()), reader(running) as log:
         await asyncio.sleep(_TIMER_S)
         while True:

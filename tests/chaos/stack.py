@@ -59,6 +59,13 @@ class Stack:
     def rpc_of(self, name: str) -> Proxy:
         return self.rpc[self.processes[name].port]
 
+    def replicas(self) -> dict[str, list[str]]:
+        """The names of the processes of each service."""
+        made: dict[str, list[str]] = {}
+        for process in self.processes.all.values():
+            made.setdefault(process.service, []).append(process.name)
+        return made
+
     def pids(self) -> dict[int, str]:
         return {p.popen.pid: p.name for p in self.processes.all.values() if p.popen is not None and p.runs}
 
@@ -192,10 +199,41 @@ async def _end(all_: Stack) -> None:
 
 
 def postgres_pids(server: Any) -> list[int]:
-    """The processes of a server that Debian's binaries run: the first is the postmaster."""
+    """The processes of a server that Debian's binaries run, the postmaster first; none of Docker's."""
+    if not hasattr(server, "folder"):
+        return []
     first = int((Path(server.folder) / "data/postmaster.pid").read_text().split()[0])
     children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
     return [first, *map(int, children)]
+
+
+async def kill_postgres(server: Any) -> None:
+    """kill -9 of the postmaster and all of its children; returns when they are gone. Docker kills its own."""
+    pids = postgres_pids(server)
+    if not pids:
+        await asyncio.to_thread(server.stop)
+        return
+    signal_all(pids[:1], signal.SIGSTOP)  # a child that it began after the list was read would survive
+    pids = postgres_pids(server)
+    signal_all(pids, signal.SIGKILL)
+    while any(_is_there(pid) for pid in pids):
+        await asyncio.sleep(0.01)
+    _unlock(Path(server.folder))
+
+
+def _unlock(folder: Path) -> None:
+    """After a machine's failure nobody has the number in these files; here a dead process may, until its parent has
+    waited for it."""
+    for lock in (*folder.glob(".s.PGSQL.*.lock"), folder / "data/postmaster.pid"):
+        lock.unlink()
+
+
+def _is_there(pid: int) -> bool:
+    """Whether it runs; what is dead and not waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def signal_all(pids: list[int], number: int) -> None:

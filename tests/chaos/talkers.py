@@ -5,7 +5,7 @@ import random
 import time
 import wave
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,6 +45,7 @@ class Asked:
     problems: list[str] = field(default_factory=list)
     over: bool = False
     silenced: bool = False
+    spoken: bool = False
 
     @property
     def seconds(self) -> float:
@@ -117,7 +118,7 @@ class Talker:
 
     async def ask(self, text: str) -> Asked:
         """Types it; returns when it is over, or not to be waited for any longer. "": speaks SPOKEN."""
-        made = Asked(text or SPOKEN, self.session, time.monotonic(), clock.now_us())
+        made = Asked(text or SPOKEN, self.session, time.monotonic(), clock.now_us(), spoken=not text)
         self.asked.append(made)
         if text:
             made.turn_id = ids.new()
@@ -213,10 +214,11 @@ def sound() -> tuple[ConverseRequest, ...]:
     return (*pieces, ConverseRequest(audio_end=AudioEnd()))
 
 
-def questions(dice: random.Random, count: int, spoken: bool) -> list[str]:
-    """What one talker asks; {n} is to be filled in with what is nobody else's. "": it speaks."""
+def questions(dice: random.Random, spoken: bool) -> Iterator[str]:
+    """What one talker asks, without end; {n} is to be filled in with what is nobody else's. "": it speaks."""
     kinds = ["put item{n} on my shopping list"] * 4
     kinds += ["take a note saying thing{n}"] * 2
     kinds += ["set a timer for 3 seconds", "set a timer for 5 hours", "what is seven times twelve", "tell me a story"]
     kinds += [""] * 5 if spoken else []
-    return [dice.choice(kinds) for _ in range(count)]
+    while True:
+        yield dice.choice(kinds)

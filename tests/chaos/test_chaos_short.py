@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos import report
 from tests.chaos.faults import Fault
-from tests.chaos.kill_points import judged, walk
+from tests.chaos.kill_points import WAYS, judged, walk
 from tests.chaos.run import Plan
 from tests.chaos.stack import stack
 from tests.chaos.whole import run
@@ -30,15 +30,16 @@ async def test_after_a_minute_of_faults_every_turn_has_one_true_end(tmp_path: Pa
     result = await run(plan, tmp_path)
     print(report.table(result))
     assert result.problems == []
-    assert len(result.outages) >= 3 and result.outcomes["answered"] >= 15
+    assert [o.fault for o in result.outages] == FAULTS and result.outcomes["answered"] >= 15
 
 
 @pytest.mark.timeout(600)
 async def test_where_a_process_dies_in_a_turn_its_end_comes_once_and_its_effect_once(tmp_path: Path) -> None:
     """A handful of points; all of them: python -m tests.chaos.kill_points."""
     async with stack(tmp_path, {}) as running:
-        made = await walk(running, "dialogue", "put item{n} on my shopping list", [4, 12, 20, 28])
-        made += await walk(running, "actions", "take a note saying thing{n}", [2, 4, 6])
+        made = await walk(running, WAYS["dialogue"], [4, 12, 20, 28])
+        made += await walk(running, WAYS["actions"], [2, 4, 6])
+        made += await walk(running, WAYS["fired"], [2, 10])
         assert all(point.name for point in made), "each is a point of the way"
         assert [problem for point in made for problem in point.problems] == []
         assert await judged(running) == []

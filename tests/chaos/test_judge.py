@@ -113,6 +113,12 @@ def _silent_end(e: Evidence) -> None:
     _without(e, "completed").add("reply.v1", _end(settlement=None))
 
 
+def _undone_act(e: Evidence) -> None:
+    e.calls.clear()
+    e.items.clear()
+    _without(_without(e, "effect"), "completed").add("reply.v1", _end(settlement=None))
+
+
 def _repeated_clause(e: Evidence) -> None:
     _without(e, "completed").add("reply.v1", _clause(0, "the same again under another id"))
     e.add("reply.v1", _end())
@@ -140,6 +146,7 @@ def _left_open(e: Evidence) -> None:
         (_second_act, "2 calls acted"),
         (_lying_end, "says refused of what is done"),
         (_silent_end, "that the end does not tell"),
+        (_undone_act, "what was asked for was not done"),
         (_repeated_clause, "lost or repeated: [0, 0]"),
         (_lost_clause, "lost or repeated: [0, 2]"),
         (_left_open, "still open"),

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.chaos.measures import measured, replayed
+from tests.chaos.letters import replayed
+from tests.chaos.measures import measured
 from tests.chaos.run import Plan, Result, load, settle, talking, verdict
 from tests.chaos.stack import stack
 

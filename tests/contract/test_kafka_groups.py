@@ -159,6 +159,30 @@ async def test_a_member_that_wakes_up_after_it_was_replaced_changes_nothing(grou
         frozen.stdout.close()
 
 
+async def test_the_members_that_are_left_take_over_from_a_frozen_one_within_its_session_timeout_and_a_second(
+    group: Group,
+) -> None:
+    names = [t.name for t in group.topics]
+    left = await group.join()
+    frozen = await asyncio.to_thread(_process, group, names)
+    try:
+        await asyncio.to_thread(_lines_until, frozen, "ready")
+        await group.shared(2)
+        os.kill(frozen.pid, signal.SIGSTOP)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        left.bus.append(to_all(group.topics, b"for both"))
+        await left.got.until(8)
+        took = loop.time() - began
+        assert took <= 7.0
+        print(f"taken over after {took:.2f} s")
+    finally:
+        frozen.kill()
+        frozen.wait()
+        frozen.stdin.close()
+        frozen.stdout.close()
+
+
 async def test_topics_of_unequal_counts_are_refused_for_a_group(kafka_url: str) -> None:
     one, other = fresh(1, 4)[0], fresh(1, 2)[0]
     await create(kafka_url, one, other)

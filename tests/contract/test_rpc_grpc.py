@@ -14,12 +14,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from parlance import rpc
-from parlance.errors import InvalidRequest, Unavailable
+from parlance.errors import InvalidRequest, Unavailable, Unreachable
 from parlance.rpc import Call
 from parlance.rpc_grpc import HEADER, GrpcCarrier
 from parlance.rpc_server import GrpcServer
 from parlance.rpc_status import ERROR
-from parlance.v1.llm_service_pb2 import AnswerRequest, AnswerResponse, CheckLlmRouteRequest
+from parlance.v1.llm_service_pb2 import AnswerRequest, AnswerResponse, CheckLlmRouteRequest, CheckLlmRouteResponse
 from parlance.v1.llm_service_pb2_grpc import LlmStub
 from parlance.v1.tts_service_pb2 import SpeakRequest
 from parlance.v1.turn_pb2 import Header
@@ -127,6 +127,23 @@ class TestGrpc(RpcAnswers, RpcEnds, RpcErrors, RpcStreams):
                 except Unavailable:
                     await asyncio.sleep(0.02)  # until it is there
         await carrier.stop()
+
+    async def test_a_single_response_whose_service_dies_before_it_has_ended_is_asked_for_again(self) -> None:
+        class Dies(Llm):
+            async def check_llm_route(self, request: CheckLlmRouteRequest, call: Call) -> Messages:
+                self.calls.append(call)
+                yield CheckLlmRouteResponse()
+                if len(self.calls) == 1:
+                    raise Unreachable("it dies")
+
+        llm = Dies()
+        server = GrpcServer({"Llm": llm}, "127.0.0.1:0")
+        await server.start()
+        carrier = GrpcCarrier({"Llm": f"127.0.0.1:{server.port}"}, patience_s=5.0)
+        assert await rpc.one(carrier.ask(CHECK, CheckLlmRouteRequest(), call())) == CheckLlmRouteResponse()
+        assert len(llm.calls) == 2
+        await carrier.stop()
+        await server.stop()
 
     async def test_an_unknown_service_at_a_known_address_is_unavailable(self, server: GrpcServer) -> None:
         carrier = GrpcCarrier({"Tts": f"127.0.0.1:{server.port}"})

@@ -36,7 +36,8 @@ class TurnFacts:
     @property
     def text(self) -> str:
         """What was said or typed."""
-        texts = [getattr(f.event, kind(f.event)).text for name in ("accepted", "final") for f in self.of(name)]
+        said = [f.event for name in ("accepted", "final", "recognized") for f in self.of(name)]
+        texts = [getattr(event, kind(event)).text for event in said]
         return next(filter(None, texts), "")
 
     def visible(self) -> list[Fact]:

@@ -19,6 +19,7 @@ from parlance.v1.gateway_service_pb2 import (
     Ended,
     Hello,
     Ready,
+    Silence,
     Spoken,
     Text,
 )
@@ -96,6 +97,38 @@ async def test_a_text_whose_acceptance_was_not_heard_is_asked_again_under_its_id
     assert (second.hello.resume.turn_id, second.hello.resume.partition) == (first.requests[0].text.name, 0)
     assert (second.hello.session_id, second.hello.device_id) == ("s", "d")
     assert [r.WhichOneof("message") for r in got] == ["ready", "accepted", "clause", "spoken"]
+
+
+async def test_a_turn_is_looked_for_where_it_was_asked_first_however_often_the_connection_breaks() -> None:
+    seen = [Seen(), Seen(), Seen()]
+
+    def dies(n: int) -> Stream:
+        async def play(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+            await seen[n].take(requests, 1)
+            yield _ready(n)
+            raise Unreachable("the connection broke")
+
+        return play
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await seen[2].take(requests, 1)
+        yield _ready(0)
+        yield ConverseResponse(spoken=Spoken(turn_id=seen[2].hello.resume.turn_id))
+
+    await _run(Gateways(dies(0), dies(1), answers), ConverseRequest(text=Text(text="what time is it")))
+    assert [each.hello.resume.partition for each in seen[1:]] == [0, 0]
+    assert seen[2].requests == seen[0].requests
+
+
+async def test_a_turn_of_which_nothing_follows_is_not_waited_for() -> None:
+    async def silent(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        turn = (await anext(requests)).text.name
+        yield _ready(0)
+        yield ConverseResponse(silence=Silence(turn_id=turn))
+
+    got = await _run(Gateways(silent), ConverseRequest(text=Text(text="what time is it")))
+    assert [r.WhichOneof("message") for r in got] == ["ready", "silence"]
 
 
 async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_twice() -> None:

@@ -1,6 +1,7 @@
 """The stage runtime, on a bus in memory and in virtual time."""
 
 import asyncio
+from typing import Any
 
 from parlance.bus import Out
 from parlance.errors import Unavailable
@@ -186,6 +187,19 @@ def test_a_dead_letter_that_fails_again_is_buried_again() -> None:
     first, second = Scene(failures=6).play(script).letters
     assert (first.topic, first.offset, first.value) == (second.topic, second.offset, second.value)
     assert second.attempts == 3 and second.turn_id == "t"
+
+
+def test_a_dead_letter_is_handled_again_by_the_replica_that_reads_its_partition_alone() -> None:
+    async def script(scene: Scene) -> None:
+        scene.publish("t", "fails")
+        await asyncio.sleep(5)
+        subscription: Any = scene.stage._subscription
+        subscription._ownership.clear()  # another one's by now
+        scene.stage.replay(scene.letters[0])
+        await asyncio.sleep(5)
+
+    scene = Scene(failures=3).play(script)
+    assert scene.log[-1] == "t failed: not now" and len(scene.letters) == 1
 
 
 def test_what_is_no_event_is_buried_and_holds_nothing_up() -> None:

@@ -142,7 +142,7 @@ class Resume(_message.Message):
     MS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     partition: _builtins.int
-    """Of Ready."""
+    """Of the Ready of the gateway that was asked first."""
     since_us: _builtins.int
     """When the turn was accepted, or a little before it was asked."""
     clauses: _builtins.int
