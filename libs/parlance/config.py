@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from parlance import clock
-from parlance.errors import InvalidRequest
+from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -196,3 +196,12 @@ def _system_time_zone() -> str:
     if name and clock.known_time_zone(name):
         return name
     return "UTC" if time.timezone == 0 else f"Etc/GMT{time.timezone // 3600:+d}"
+
+
+def make_home(config: Config) -> None:
+    """Raises InvalidRequest where something else than a directory is there, Unavailable where none can be made."""
+    try:
+        config.home.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        error = InvalidRequest if isinstance(exc, FileExistsError | NotADirectoryError) else Unavailable
+        raise error(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc

@@ -77,6 +77,11 @@ def from_code(code: ErrorCode.ValueType, message: str) -> ParlanceError:
     return _BY_CODE.get(code, Internal)(message)
 
 
+def exit_code(exc: ParlanceError) -> int:
+    """Of a program that it ends: 2 for bad input or usage, else 1."""
+    return 2 if isinstance(exc, InvalidRequest) else 1
+
+
 def as_error(exc: BaseException) -> ParlanceError:
     """Our error for any exception. A stranger's message may hold content, so only its type is told."""
     if isinstance(exc, ParlanceError):

@@ -22,8 +22,8 @@ from parlance import access, metrics, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
-from parlance.config import PORTS, Config
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.config import PORTS, Config, make_home
+from parlance.errors import InvalidRequest, ParlanceError, exit_code
 from parlance.events import TOPICS, declared
 from parlance.ground import Ground
 from parlance.log import logger
@@ -72,7 +72,8 @@ def ready_at_once(work: Callable[[], Coroutine[Any, Any, None]]) -> Task:
 
 
 def main(name: str, build: Build) -> int:
-    """Until SIGINT or SIGTERM. The exit code: 0, or 1 where it could not start or go on; the reason is printed."""
+    """Until SIGINT or SIGTERM. The exit code: 0, 2 for settings that make no sense, or 1 where it could not start or go
+    on; the reason is printed."""
     if any(word in ("-h", "--help") for word in sys.argv[1:]):
         print(f"python -m services.{name}: the {name} service in a process of its own.\n\n{__doc__}", end="")
         return 0
@@ -82,7 +83,7 @@ def main(name: str, build: Build) -> int:
         uvloop.run(_until_stopped(name, config, build))
     except ParlanceError as exc:
         print(f"{name}: {exc.message}", file=sys.stderr)
-        return 1
+        return exit_code(exc)
     except BaseExceptionGroup as group:
         print(f"{name}: {first_error(group)}", file=sys.stderr)
         return 1
@@ -131,10 +132,7 @@ async def _ground(name: str, config: Config) -> AsyncGenerator[Ground, None]:
             f"a service of its own needs Kafka: set PARLANCE_BUS to kafka://HOST:PORT ('make kafka' starts a broker "
             f"here); all services in one process, without Kafka: parlance run, instead of python -m services.{name}"
         )
-    try:
-        config.home.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
+    make_home(config)
     bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
     # With certificates the broker shows it no topics but its own.
     own = declared() if config.tls is None else [t for t in declared() if t.name in access.load().services[name].topics]

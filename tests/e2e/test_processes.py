@@ -162,7 +162,7 @@ def test_without_kafka_it_says_what_to_type(service: str, stack: Processes) -> N
         return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     none = run(PARLANCE_BUS="")
-    assert none.returncode == 1 and "set PARLANCE_BUS to kafka://HOST:PORT" in none.stderr
+    assert none.returncode == 2 and "set PARLANCE_BUS to kafka://HOST:PORT" in none.stderr
     absent = run(PARLANCE_BUS="kafka://127.0.0.1:9")
     assert absent.returncode == 1 and "no Kafka broker answers at kafka://127.0.0.1:9" in absent.stderr
     taken = run(PARLANCE_LISTEN=stack["tts2"].address, PARLANCE_HTTP_PORT=str(free_port()))
