@@ -91,12 +91,12 @@ def _text(words: str) -> ConverseRequest:
 async def test_it_is_told_at_once_in_words_and_sound_that_were_ready(full: Full) -> None:
     _, ended, audio, spoken = await full.hears(_text("what time is it"), session_id="s")
     assert (ended.ended.outcome, ended.ended.reason) == (OUTCOME_REFUSED, REASON_OVERLOADED)
-    assert ended.ended.say == door.SAY and full.voice.asked == [door.SAY]
+    assert ended.ended.say == door.SAY and full.voice.asked == [door.SAY, door.SAY_UNWRITTEN]
     assert audio.audio.pcm == PCM and audio.audio.sample_rate_hz == 22050
     assert (spoken.spoken.turn_id, spoken.spoken.audio_ms) == (ended.ended.turn_id, 1000)
     for _ in range(3):
         await full.hears(_text("and now"))
-    assert full.voice.asked == [door.SAY], "the voice is asked once, not for each"
+    assert full.voice.asked == [door.SAY, door.SAY_UNWRITTEN], "the voice is asked once, not for each"
 
 
 async def test_who_takes_no_sound_gets_the_words(full: Full) -> None:
@@ -127,6 +127,6 @@ async def test_the_sentence_can_be_interrupted_as_any_other(full: Full) -> None:
 
 async def test_a_platform_without_a_voice_says_it_in_words(full: Full) -> None:
     assert full.service._sessions is not None
-    full.service._sessions.door._sound = door._Sound("")
+    full.service._sessions.door._sounds.clear()
     messages = await full.hears(_text("what time is it"))
     assert [m.WhichOneof("message") for m in messages] == ["ready", "ended", "spoken"]
