@@ -45,6 +45,10 @@ class Unavailable(ParlanceError):
     retryable = True
 
 
+class NotYet(Unavailable):
+    """What a process needs is not there, or not made yet: waiting may mend it."""
+
+
 class Unreachable(Unavailable):
     """Nobody answers at the address: what was asked has reached no service."""
 

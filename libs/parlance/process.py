@@ -18,7 +18,7 @@ from typing import Any
 
 import uvloop
 
-from parlance import access, metrics, tls
+from parlance import access, metrics, starting, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
@@ -81,6 +81,8 @@ def main(name: str, build: Build) -> int:
         config = settings.load()
         logging.basicConfig(level=config.log_level.upper(), format=f"%(asctime)s {name} %(levelname)s %(message)s")
         uvloop.run(_until_stopped(name, config, build))
+    except starting.Ended:
+        return 0
     except ParlanceError as exc:
         print(f"{name}: {exc.message}", file=sys.stderr)
         return exit_code(exc)
@@ -104,7 +106,7 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.served(config.metrics))
-        ground = await stack.enter_async_context(_ground(name, config))
+        ground = await stack.enter_async_context(_ground(name, config, stop))
         carrier = GrpcCarrier(config.addresses, tls.own(config.tls, name), patience_s=PATIENCE_S)
         stack.push_async_callback(carrier.stop)
         metrics.watch_bus(ground.bus)
@@ -126,18 +128,22 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
 
 
 @asynccontextmanager
-async def _ground(name: str, config: Config) -> AsyncGenerator[Ground, None]:
+async def _ground(name: str, config: Config, stop: asyncio.Event) -> AsyncGenerator[Ground, None]:
     if not config.bus:
         raise InvalidRequest(
             f"a service of its own needs Kafka: set PARLANCE_BUS to kafka://HOST:PORT ('make kafka' starts a broker "
             f"here); all services in one process, without Kafka: parlance run, instead of python -m services.{name}"
         )
     make_home(config)
-    bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
     # With certificates the broker shows it no topics but its own.
     own = declared() if config.tls is None else [t for t in declared() if t.name in access.load().services[name].topics]
-    bus.declare(own)
-    await bus.start()
+
+    def make() -> starting.Made:
+        bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
+        bus.declare(own)
+        return bus, rows
+
+    bus, rows = await starting.started(make, config.start_wait_s, stop)
     try:
         routes = Routes(bus)
         if TOPICS[CONTROL] in own:
