@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from parlance import clock
 from parlance.errors import Unavailable
-from parlance.v1.gateway_service_pb2 import ConverseResponse, Ended, Spoken
-from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.turn_pb2 import Header
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ PATIENCE_S = 10.0
 # So long after a turn's deadline its end is still waited for: dialogue asks first what became of its acts.
 GRACE_US = 5_000_000
 _LOOK_S = 1.0
-# Something may have been done: the log knows, and 'parlance turns' tells later.
-SAY_UNKNOWN = "I cannot find out what came of that right now."
 NOTHING_TAKEN = "the event log takes nothing at present; 'parlance doctor' may know why"
 
 
@@ -49,13 +45,17 @@ class Unwritten:
 
 
 async def watch(devices: Collection["Device"], sessions: "Sessions") -> None:
-    """Tells those whose turn is overdue, while the log cannot bring its end. Until cancelled."""
+    """Tells those whose turn is overdue why, while the log cannot bring its end. Until cancelled."""
+    told: set[str] = set()
     while True:
         await asyncio.sleep(_LOOK_S)
-        if sessions.parts.bus.failed or sessions.door.unwritten.stands():
-            for device in list(devices):
-                for header in [h for h in device.turns.values() if _overdue(device, h)]:
-                    _give_up(device, header, sessions)
+        if not sessions.parts.bus.failed and not sessions.door.unwritten.stands():
+            told.clear()
+            continue
+        for device in list(devices):
+            for turn_id in [h.turn_id for h in device.turns.values() if _overdue(device, h) and h.turn_id not in told]:
+                told.add(turn_id)
+                _tell(device, turn_id, sessions)
 
 
 def _overdue(device: "Device", header: Header) -> bool:
@@ -64,18 +64,10 @@ def _overdue(device: "Device", header: Header) -> bool:
     return over and (reply is None or reply.completed is None)
 
 
-def _give_up(device: "Device", header: Header, sessions: "Sessions") -> None:
-    """What comes of the turn later stands in the log, and is not said: nobody waits for it any more."""
-    turn_id, error = header.turn_id, Unavailable(sessions.parts.bus.failed or NOTHING_TAKEN)
-    if (reply := device.replies.get(turn_id)) is not None:
-        reply.cut()
-    sessions.silence(turn_id)
+def _tell(device: "Device", turn_id: str, sessions: "Sessions") -> None:
+    """How a turn ended is dialogue's to say, and comes when the log brings it. One that was never accepted is over:
+    what becomes of it stands in the log, and is not said."""
+    device.problem(Unavailable(sessions.parts.bus.failed or NOTHING_TAKEN))
     if turn_id in device.unwritten:
-        device.problem(error)
-    else:
-        failed, deadline = Outcome.OUTCOME_FAILED, Reason.REASON_DEADLINE
-        ended = Ended(turn_id=turn_id, outcome=failed, reason=deadline, say=SAY_UNKNOWN)
-        ended.error.CopyFrom(error.to_proto())
-        device.outbox.put(ConverseResponse(ended=ended))
-        device.outbox.put(ConverseResponse(spoken=Spoken(turn_id=turn_id)))
-    device.done(turn_id)
+        sessions.silence(turn_id)
+        device.done(turn_id)

@@ -24,6 +24,8 @@ CONSUMER_S = 7.0
 # Healthy sessions' p99 with poison to that without it, in turns of the same minute.
 POISON_RATIO = 1.5
 _WINDOW_S = 6.0
+# How `parlance dlq` tells of what no stage can read, and the exit code of whoever wants that handled.
+_NO_EVENT, _UNUSABLE = "no event of ", 2
 
 
 async def measured(running: Stack, result: Result) -> None:
@@ -132,12 +134,13 @@ async def _window(talkers: list[Talker]) -> list[float]:
 
 
 async def replayed(running: Stack, result: Result, most: int = 3) -> None:
-    """Dead letters are listed with their reason, and handed back to their stage; what that changes the judge sees."""
+    """Dead letters are listed with their reason, and handed back to their stage, but for those that no stage can read;
+    what that changes the judge sees."""
     client = running.processes.client()
     letters: list[dict[str, Any]] = await asyncio.to_thread(client.json, "dlq")
     if len(letters) != len(result.evidence.letters):
         result.problems.append(f"parlance dlq lists {len(letters)} of {len(result.evidence.letters)} letters")
     for letter in letters[:most]:
         done = await asyncio.to_thread(client.cli, "dlq", "replay", str(letter["letter"]))
-        if done.returncode:
-            result.problems.append(f"dead letter {letter} cannot be replayed: {done.stderr}")
+        if done.returncode != (_UNUSABLE if letter["error"].startswith(_NO_EVENT) else 0):
+            result.problems.append(f"dead letter {letter}: its replay ended with {done.returncode}: {done.stderr}")

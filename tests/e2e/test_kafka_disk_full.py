@@ -38,7 +38,7 @@ def _full_and_back(platform: Platform, broker: MavenBroker, junk: Path) -> None:
     fill(junk)
     asked = 0
     while broker.runs():  # it has some room left in the blocks that it has begun
-        done = platform.cli("ask", f"put item{asked} on my shopping list")
+        done = platform.cli("ask", f"put item{asked} on my shopping list", timeout=180)
         asked += 1
     assert done.returncode == 1 and "check the broker" in (done.stdout + done.stderr).replace("\n", " "), done
     refused = platform.json("ask", "put marzipan on my shopping list", code=1)

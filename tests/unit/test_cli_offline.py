@@ -1,10 +1,12 @@
 """What the command line reads of a log in which others have written what is no event."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from parlance import cli_doctor, clock
 from parlance.bus import Out, Record
 from parlance.bus_journal import JournalBus
 from parlance.cli_offline import Offline
@@ -65,3 +67,11 @@ async def test_routes_are_told_beside_what_is_no_route(bus: JournalBus, config: 
     await bus.publish(Out(CONTROL, 0, b"route/tts/current", to_bytes(wrap(ControlEvent, Header(event_id="e"), route))))
     told = await Offline(config).answer("ListRoutes", ListRoutesRequest())
     assert {r.stage: r.target for r in told.routes}["tts"] == "tone:"
+
+
+async def test_the_doctor_sees_that_this_machine_is_behind_the_log(bus: JournalBus) -> None:
+    assert await cli_doctor.behind(bus) == 0
+    clock.use(lambda: time.time_ns() // 1000 + 300_000_000)
+    await bus.publish(Out("session.v1", 2, b"", JUNK))
+    clock.use(None)
+    assert 290_000_000 < await cli_doctor.behind(bus) <= 300_000_000

@@ -1,7 +1,7 @@
 """What cannot be taken is refused at the door: told at once, spoken, counted in the log, and nothing is left open."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,15 @@ class Full:
     def __init__(self, parts: Parts, voice: Voice) -> None:
         self.parts, self.voice, self.service = parts, voice, GatewayService(parts)
 
-    async def hears(self, *requests: ConverseRequest, until: str = "spoken", **hello: Any) -> list[Any]:
+    async def hears(
+        self,
+        *requests: ConverseRequest,
+        until: str = "spoken",
+        seen: Mapping[str, asyncio.Event] | None = None,
+        **hello: Any,
+    ) -> list[Any]:
+        """What comes until a message of the kind `until`; an event of `seen` is set when one of its kind has come."""
+
         async def sent() -> AsyncIterator[ConverseRequest]:
             yield ConverseRequest(hello=Hello(**hello))
             for request in requests:
@@ -54,7 +62,10 @@ class Full:
         async with asyncio.timeout(5), aclosing(self.service.converse(sent(), Call("", Header()))) as messages:
             async for message in messages:
                 found.append(message)
-                if message.WhichOneof("message") == until:
+                kind = message.WhichOneof("message") or ""
+                if seen is not None and kind in seen:
+                    seen[kind].set()
+                if kind == until:
                     break
         return found
 

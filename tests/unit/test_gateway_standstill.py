@@ -8,7 +8,7 @@ import pytest
 
 from parlance.bus import Out, Record
 from parlance.v1.gateway_service_pb2 import ConverseRequest, Text
-from parlance.v1.reply_pb2 import OUTCOME_FAILED, OUTCOME_REFUSED, REASON_DEADLINE, ReplyClause, ReplyEvent
+from parlance.v1.reply_pb2 import OUTCOME_ANSWERED, OUTCOME_REFUSED, ReplyEvent, TurnCompleted
 from parlance.v1.turn_pb2 import ErrorCode
 from services.gateway import device, door, standstill
 from tests.unit.test_gateway_door import PCM, Full, full  # noqa: F401 - a fixture
@@ -86,21 +86,22 @@ async def test_who_asks_after_it_is_refused_at_once_in_words_and_sound(full: Ful
     assert messages[-1].accepted.turn_id, "the door opens by itself"
 
 
-async def test_an_accepted_turn_whose_end_does_not_come_is_told_and_nothing_of_it_is_said_later(
-    full: Full,  # noqa: F811
-    stuck: Stuck,
-) -> None:
+async def test_of_an_accepted_turn_only_the_log_tells_the_end_however_late(full: Full, stuck: Stuck) -> None:  # noqa: F811
     stuck.takes = True
     assert full.service._sessions is not None
-    sessions = full.service._sessions
-    messages = await full.hears(_text("what time is it"), until="spoken", session_id="s")
-    _, accepted, ended, _ = messages
-    assert (ended.ended.outcome, ended.ended.reason) == (OUTCOME_FAILED, REASON_DEADLINE)
-    assert ended.ended.say == standstill.SAY_UNKNOWN and ended.ended.error.message == WHY
-    late = ReplyEvent(clause=ReplyClause(text="Too late."))
-    late.header.turn_id, late.header.session_id = accepted.accepted.turn_id, "s"
-    sessions._take(late)
-    assert accepted.accepted.turn_id in sessions._silenced
+    sessions, seen = full.service._sessions, asyncio.Event()
+
+    async def log_comes_back() -> None:
+        await seen.wait()
+        late = ReplyEvent(completed=TurnCompleted(outcome=OUTCOME_ANSWERED))
+        late.header.CopyFrom(next(iter(sessions._devices["", "s"].values())).turns.copy().popitem()[1])
+        sessions._take(late)
+
+    coming = asyncio.ensure_future(log_comes_back())
+    messages = await full.hears(_text("what time is it"), seen={"problem": seen}, session_id="s", mute=True)
+    await coming
+    assert [m.WhichOneof("message") for m in messages] == ["ready", "accepted", "problem", "ended", "spoken"]
+    assert messages[2].problem.error.message == WHY and messages[3].ended.outcome == OUTCOME_ANSWERED
 
 
 async def test_where_the_log_is_well_a_late_end_is_waited_for(full: Full, stuck: Stuck) -> None:  # noqa: F811
