@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from parlance import config
-from parlance.errors import ParlanceError
+from parlance.errors import ParlanceError, exit_code
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
         return run(settings)
     except ParlanceError as exc:
         print(f"parlance: {exc.message}", file=sys.stderr)
-        return 2 if words.command else 1
+        return exit_code(exc)
 
 
 if __name__ == "__main__":

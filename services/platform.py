@@ -13,8 +13,7 @@ import uvloop
 from parlance import access, metrics, tls
 from parlance.bus_choice import for_services, without_rows
 from parlance.bus_journal import JournalBus
-from parlance.config import Config
-from parlance.errors import Unavailable
+from parlance.config import Config, make_home
 from parlance.events import declared
 from parlance.ground import Ground
 from parlance.log import logger
@@ -68,10 +67,7 @@ async def _until_stopped(config: Config) -> None:
 
 @asynccontextmanager
 async def _ground(config: Config) -> AsyncGenerator[tuple[Ground, LedgerService], None]:
-    try:
-        config.home.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
+    make_home(config)
     bus, store = for_services(config)
     bus.declare(declared())
     ledger = LedgerService(bus, ledger_place(config), config.time_zone)

@@ -61,7 +61,9 @@ def _relayed(config: Config, service: str) -> tuple[Bus, Store]:
     from parlance.store_postgres import PostgresStore
 
     address = postgres_address.parse(config.database, config.database_password_file)
-    bus = RelayedBus(Database(address), kafka(config, service), service)
+    log = kafka(config, service)
+    log.follows_clock = bool(service)
+    bus = RelayedBus(Database(address), log, service)
     return bus, PostgresStore(bus)
 
 
@@ -74,6 +76,7 @@ def for_one(name: str, config: Config, *, with_rows: bool) -> tuple[Bus, Store |
     from parlance.bus_outbox import OutboxBus
 
     log = kafka(config, name)
+    log.follows_clock = True  # it shares its deadlines with others
     if not with_rows:
         return log, None
     outbox = OutboxBus(config.home / f"rows-{name}.db", log)

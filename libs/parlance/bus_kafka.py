@@ -13,6 +13,7 @@ from parlance.errors import ParlanceError, Unavailable
 from parlance.events import TopicInfo
 from parlance.kafka_address import GROUP_PREFIX, STOP_S, parse
 from parlance.kafka_client import check_topics
+from parlance.kafka_clock import BrokerClock
 from parlance.kafka_entry import size_of
 from parlance.kafka_ownership import Ownerships
 from parlance.kafka_reader import Reader
@@ -23,8 +24,7 @@ from parlance.log import logger
 from parlance.rpc import Credentials
 
 _PROBE_S = 1.0
-# So long may the broker think before it counts as silent.
-_SILENT_S = 3.0
+_SILENT_S = 3.0  # so long may the broker think
 
 
 class KafkaBus:
@@ -34,6 +34,7 @@ class KafkaBus:
     def __init__(self, url: str, *, prefix: str = GROUP_PREFIX, tls: Credentials | None = None) -> None:
         self._address = parse(url, tls)
         self._prefix = prefix
+        self.follows_clock = False  # set before `start`: this process goes by the broker's clock
         self.flush_first: Callable[[], Awaitable[None]] | None = None
         """What else must have been written before a subscription can be called caught up."""
         self._topics: dict[str, TopicInfo] = {}
@@ -53,7 +54,8 @@ class KafkaBus:
         """Raises Unavailable where no broker answers or a declared topic is missing or has other partitions."""
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(self._address)
-        self._sender = Sender(self._address, self._require, self._checked)
+        clock = BrokerClock(self._address, follows=self.follows_clock)
+        self._sender = Sender(self._address, self._require, self._checked, clock.stamped)
         await self._sender.start()
         try:
             await self._check(self._topics.values())

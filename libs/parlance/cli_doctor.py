@@ -7,12 +7,16 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from parlance import models
+from parlance import clock, models
+from parlance.bus import Bus, topic_name
 from parlance.cli_player import PROGRAMS
 from parlance.config import Config
 from parlance.errors import ParlanceError
+from parlance.events import topic_of
+from parlance.v1.session_pb2 import SessionEvent
 
 _FREE_MB = 500
+_BEHIND_US = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,27 @@ async def _kafka(config: Config) -> Finding:
         bus = for_looking(config)
         bus.declare(declared())
         await bus.start()
+        behind_us = await behind(bus)
         await bus.stop()
     except ParlanceError as exc:
         return Finding("bad", "kafka", exc.message)
+    if behind_us > _BEHIND_US:
+        told = (
+            f"this machine's clock is {behind_us / 1e6:.0f} s or more behind that of {config.bus}; set it right (NTP)"
+        )
+        return Finding("warn", "kafka", told)
     return Finding("good", "kafka", f"{config.bus} answers and has the topics that are declared")
+
+
+async def behind(bus: Bus) -> int:
+    """Microseconds by which the newest record of those that open turns was stamped after now. How far this clock is
+    ahead no record tells."""
+    newest = 0
+    for partition in range(topic_of(SessionEvent).partitions):
+        end = await bus.end(topic_name(SessionEvent), partition)
+        for record in await bus.read(topic_name(SessionEvent), partition, max(0, end - 1), 1):
+            newest = max(newest, record.ts_us)
+    return max(0, newest - clock.now_us())
 
 
 def _player() -> Finding:

@@ -1,13 +1,16 @@
 """What the command line reads from the journal itself, so that the past can be told without a running platform."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from parlance import clock, ids
 from parlance.bus import Bus, Out
 from parlance.bus_choice import for_looking
 from parlance.config import Config
+from parlance.deadletters import letter_of
 from parlance.errors import InvalidRequest
 from parlance.events import STAGES, TOPICS, dead_topic, declared, parse, to_bytes, wrap
 from parlance.history import History
@@ -49,9 +52,10 @@ class Offline:
     async def _routes(self, bus: Bus) -> list[Any]:
         current = dict(DEFAULTS)
         for record in await _all(bus, CONTROL, TOPICS[CONTROL].partitions):
-            event = parse(record.topic, record.value)
-            if event.WhichOneof("event") == "route":
-                current[event.route.stage] = event.route
+            with suppress(DecodeError):  # the services skip it too
+                event = parse(record.topic, record.value)
+                if event.WhichOneof("event") == "route":
+                    current[event.route.stage] = event.route
         return [current[s] for s in sorted(current)]
 
     async def letters(self) -> list[tuple[str, DeadLetter]]:
@@ -60,7 +64,7 @@ class Offline:
         async with self.open() as bus:
             for stage in STAGES:
                 for record in await _all(bus, dead_topic(stage).name, 1):
-                    found.append((f"{stage}/{record.offset}", DeadLetter.FromString(record.value)))
+                    found.append((f"{stage}/{record.offset}", letter_of(stage, record)))
         return sorted(found, key=lambda f: f[1].died_at_us, reverse=True)
 
     async def replay_letter(self, letter: str) -> str:
@@ -68,6 +72,8 @@ class Offline:
         found = dict(await self.letters()).get(letter)
         if found is None:
             raise InvalidRequest(f"there is no dead letter '{letter}'; see 'parlance dlq'")
+        if not _is_event(found):
+            raise InvalidRequest(f"{letter} cannot be handled: {found.error.message}; it is kept to be looked at")
         stage, _, offset = letter.partition("/")
         body = DeadLetterReplay(stage=stage, partition=0, offset=int(offset))
         event = wrap(ControlEvent, Header(event_id=ids.new(), accepted_at_us=clock.now_us()), body)
@@ -76,6 +82,13 @@ class Offline:
         if found.turn_id:
             return f"{stage} handles {letter} again; turn {found.turn_id[:8]} has ended, so nothing more is said in it"
         return f"{stage} handles {letter} again; if it fails, it comes back as a new dead letter"
+
+
+def _is_event(letter: DeadLetter) -> bool:
+    try:
+        return letter.topic in TOPICS and bool(parse(letter.topic, letter.value).WhichOneof("event"))
+    except DecodeError:
+        return False
 
 
 async def _all(bus: Bus, topic: str, partitions: int) -> list[Any]:

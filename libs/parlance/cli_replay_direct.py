@@ -14,8 +14,8 @@ from parlance.cli_ask import errors, from_running
 from parlance.errors import InvalidRequest
 from parlance.v1.gateway_service_pb2 import ListRoutesRequest
 
-# What the sender is told that it has done nothing with.
-_UNUSABLE = 2
+# How the sender begins to say that it could not do what was asked.
+_COULD_NOT = "parlance: "
 
 
 async def send(words: list[str], report: Path | None) -> Any:
@@ -44,7 +44,7 @@ async def _sent(words: list[str], result: Path) -> Any:
         async for line in sender.stdout:
             status.update(f"{json.loads(line)['sent']} sent")
     told = (await sender.stderr.read()).decode()
-    if await sender.wait() == _UNUSABLE:
+    if (code := await sender.wait()) and told.startswith(_COULD_NOT):
         errors.print(told.strip(), markup=False, soft_wrap=True)
-        raise typer.Exit(_UNUSABLE)
+        raise typer.Exit(code)
     return load_result.load(result)

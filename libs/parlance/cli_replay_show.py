@@ -10,10 +10,12 @@ from parlance.errors import InvalidRequest
 
 Result = Annotated[Path, typer.Argument(help="A result of 'parlance replay run --report'.")]
 
+Html = Annotated[Path | None, typer.Option("--html", help="Write one HTML file that needs no network.")]
+
 
 def report(
     result: Result,
-    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML file that needs no network.")] = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Show what a load run has measured."""
@@ -21,22 +23,28 @@ def report(
 
     told = load_result.load(result)
     if html is not None:
-        try:
-            html.write_text(load_report.html(told), encoding="utf-8")
-        except OSError as exc:
-            raise InvalidRequest(f"{html} cannot be written: {exc.strerror}") from exc
+        _write(html, load_report.html(told))
     if as_json:
         print_json(load_result.without_rows(told))
     else:
         console.print(load_show.result_table(told))
 
 
-def compare(a: Result, b: Result, as_json: Json = False) -> None:
+def compare(before: Result, after: Result, html: Html = None, as_json: Json = False) -> None:
     """Show two load runs beside each other."""
-    from parlance import load_result, load_show
+    from parlance import load_compare, load_result, load_show
 
-    first, second = load_result.load(a), load_result.load(b)
+    first, second = load_result.load(before), load_result.load(after)
+    if html is not None:
+        _write(html, load_compare.html(first, second))
     if as_json:
         print_json({"a": first["run"], "b": second["run"], "differences": load_show.differences(first, second)})
     else:
         console.print(load_show.compare_table(first, second))
+
+
+def _write(file: Path, html: str) -> None:
+    try:
+        file.write_text(html, encoding="utf-8")
+    except OSError as exc:
+        raise InvalidRequest(f"{file} cannot be written: {exc.strerror}") from exc

@@ -205,7 +205,9 @@ def letters_table(letters: Sequence[tuple[str, Any]]) -> Any:
         table.add_column(name)
     for at, d in letters:
         where = f"{d.topic}/{d.partition}@{d.offset}"
-        table.add_row(at, _when(d.died_at_us), where, d.turn_id[:8], str(d.attempts), Text(d.error.message))
+        table.add_row(
+            at, f"{_local(d.died_at_us):%d %b %H:%M:%S}", where, d.turn_id[:8], str(d.attempts), Text(d.error.message)
+        )
     return table
 
 

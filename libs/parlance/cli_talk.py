@@ -8,6 +8,7 @@ from typing import Any
 
 from parlance.cli_player import Player
 from parlance.cli_sound import Sound
+from parlance.cli_told import told
 from parlance.client import Client
 from parlance.conversation import Conversation
 from parlance.errors import InvalidRequest, Mistrusted, Unavailable, Unreachable, from_proto
@@ -16,7 +17,6 @@ from parlance.v1.gateway_service_pb2 import (
     AudioEnd,
     ConverseRequest,
     ConverseResponse,
-    GetTurnRequest,
     GetTurnResponse,
     Hello,
     Interrupt,
@@ -101,7 +101,7 @@ class Talk:
             finally:
                 await self._quiet()
             if self.heard.turn_id and not self.told:
-                self.told = await client.ask("GetTurn", GetTurnRequest(turn_id=self.heard.turn_id))
+                self.told = await told(client, self.heard.turn_id, self.heard.ended)
         return self.heard
 
     async def _unless_stopped(self, talking: "asyncio.Task[None]") -> None:
@@ -219,20 +219,20 @@ class Talk:
         self._show("note", problem.error.message)
 
     def as_json(self) -> dict[str, Any]:
-        told, heard = self.told, self.heard
+        past, heard = self.told, self.heard
         return {
             "turn_id": heard.turn_id,
-            "outcome": name_of(Outcome.Name(told.summary.outcome)),
-            "reason": name_of(Reason.Name(told.summary.reason)),
-            "transcript": heard.transcript or told.summary.text,
-            "intent": told.summary.intent,
+            "outcome": name_of(Outcome.Name(past.summary.outcome)),
+            "reason": name_of(Reason.Name(past.summary.reason)),
+            "transcript": heard.transcript or past.summary.text,
+            "intent": past.summary.intent,
             "reply": " ".join(heard.clauses),
             "unasked": " ".join(heard.unasked),
             "audio_seconds": round(heard.sound.seconds, 3),
             "stages": [
                 {"name": step.name, "event": step.event, "provider": step.provider}
                 | {"start_ms": round(step.start_us / 1000, 3), "end_ms": round(step.end_us / 1000, 3)}
-                for step in told.steps
+                for step in past.steps
             ],
         }
 

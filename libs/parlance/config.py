@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from parlance import clock
-from parlance.errors import InvalidRequest
+from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -60,6 +60,8 @@ class Config:
     database_password_file: str = ""
     # Whether load may be put straight on the bus: for stacks that nobody lives with.
     rehearsal: bool = False
+    # How long a service in a process of its own waits at its start for a broker or a database that is not there yet.
+    start_wait_s: float = 60.0
 
     @property
     def address(self) -> str:
@@ -112,6 +114,7 @@ def load() -> Config:
         http_host=http.rpartition(":")[0] or "127.0.0.1",
         rehearsal=_yes(env.get("PARLANCE_REHEARSAL"), "PARLANCE_REHEARSAL"),
         metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
+        start_wait_s=_seconds(env.get("PARLANCE_START_WAIT_S"), "PARLANCE_START_WAIT_S", 60.0),
         otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
     )
 
@@ -124,6 +127,14 @@ def wants_details() -> bool:
 def secret(name: str) -> str:
     """The value of a variable that a route's `api_key_env` names; "" where it is not set."""
     return os.environ.get(name, "") if name else ""
+
+
+def _seconds(value: str | None, name: str, default: float) -> float:
+    if not value:
+        return default
+    if not value.isdecimal():
+        raise InvalidRequest(f"{name} must be a whole number of seconds, not '{value}'")
+    return float(value)
 
 
 def _port(value: str | None, name: str, default: int) -> int:
@@ -196,3 +207,12 @@ def _system_time_zone() -> str:
     if name and clock.known_time_zone(name):
         return name
     return "UTC" if time.timezone == 0 else f"Etc/GMT{time.timezone // 3600:+d}"
+
+
+def make_home(config: Config) -> None:
+    """Raises InvalidRequest where something else than a directory is there, Unavailable where none can be made."""
+    try:
+        config.home.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        error = InvalidRequest if isinstance(exc, FileExistsError | NotADirectoryError) else Unavailable
+        raise error(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc

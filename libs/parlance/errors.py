@@ -45,6 +45,10 @@ class Unavailable(ParlanceError):
     retryable = True
 
 
+class NotYet(Unavailable):
+    """What a process needs is not there, or not made yet: waiting may mend it."""
+
+
 class Unreachable(Unavailable):
     """Nobody answers at the address: what was asked has reached no service."""
 
@@ -75,6 +79,11 @@ def from_proto(error: Error) -> ParlanceError:
 
 def from_code(code: ErrorCode.ValueType, message: str) -> ParlanceError:
     return _BY_CODE.get(code, Internal)(message)
+
+
+def exit_code(exc: ParlanceError) -> int:
+    """Of a program that it ends: 2 for bad input or usage, else 1."""
+    return 2 if isinstance(exc, InvalidRequest) else 1
 
 
 def as_error(exc: BaseException) -> ParlanceError:

@@ -1,5 +1,6 @@
 """The past, read from the log: turns, newest first, and every step of one. Pure projections: nothing is stored."""
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ _SHORTEST_PREFIX = 4
 # Records of live turns that are read of a partition at first; those of runs do not count.
 _LOOK_BACK = 20_000
 _BATCH = 1000
+_FLUSH_S = 3.0
 
 
 @dataclass(slots=True)
@@ -84,8 +86,10 @@ class History:
 
     async def _catch_up(self) -> None:
         # What was appended lazily before somebody asked is part of the answer; a disk that is full still can be read.
-        with suppress(ParlanceError):
-            await self._bus.flush()
+        # So does what a broker that is away has been given.
+        with suppress(ParlanceError, TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                await self._bus.flush()
         for topic in _TOPICS:
             for partition in range(TOPICS[topic].partitions):
                 await self._read(topic, partition)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
+from parlance.errors import InvalidRequest, NotYet, PermissionDenied
 from parlance.rpc import Credentials
 
 SCHEME, TLS_SCHEME = "kafka://", "kafka+tls://"
@@ -40,8 +40,8 @@ class Address:
     def __str__(self) -> str:
         return (TLS_SCHEME if self.tls else SCHEME) + ",".join(self.servers)
 
-    def absent(self) -> Unavailable:
-        return Unavailable(
+    def absent(self) -> NotYet:
+        return NotYet(
             f"no Kafka broker answers at {self}: start one (here: make kafka), or set PARLANCE_BUS to where it is"
         )
 

@@ -20,7 +20,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 from parlance import kafka_handshake, tls
 from parlance.bus import Record
-from parlance.errors import Unavailable
+from parlance.errors import NotYet, Unavailable
 from parlance.events import TopicInfo
 from parlance.kafka_address import CONNECT_S, EVENT_BYTES, LEAVE_S, REQUEST_S, Address
 
@@ -151,11 +151,11 @@ async def abandoned(client: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def explained(address: Address) -> AsyncGenerator[None, None]:
-    """Makes the client's errors ours. Raises Unavailable."""
+    """Makes the client's errors ours. Raises NotYet: a broker that is slow or starting answers so too."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as exc:
-        raise Unavailable(f"Kafka at {address} did not do what was asked ({type(exc).__name__}); check it") from exc
+        raise NotYet(f"Kafka at {address} did not do what was asked ({type(exc).__name__}); check it") from exc
 
 
 def record_of(message: Any) -> Record:
@@ -194,7 +194,7 @@ async def check_topics(client: Any, address: Address, topics: Iterable[TopicInfo
         apply += f"; or infra/access.yaml gives {address.tls.cert.stem} no right to it"
     missing = [name for name, numbers in found.items() if not numbers]
     if missing:
-        raise Unavailable(f"Kafka at {address} has no topic {', '.join(sorted(missing))}; {apply}")
+        raise NotYet(f"Kafka at {address} has no topic {', '.join(sorted(missing))}; {apply}")
     for info in topics:
         if len(found[info.name]) != info.partitions:
             raise Unavailable(
@@ -208,4 +208,4 @@ def _check_leaders(cluster: Any, address: Address, found: Mapping[str, list[int]
     for name, numbers in found.items():
         led = cluster.available_partitions_for_topic(name) or set()
         if set(numbers) - set(led):
-            raise Unavailable(f"topic {name} has partitions without a leader at {address}: wait for its brokers")
+            raise NotYet(f"topic {name} has partitions without a leader at {address}: wait for its brokers")

@@ -38,18 +38,19 @@ _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFaile
 
 class Sender:
     """`run` is a task of the bus. `check(topic)` returns once the topic may be written to; `known`: where it has
-    said so."""
+    said so. `stamped` is told each record's stamp, and when it was sent at the earliest."""
 
     def __init__(
         self,
         address: Address,
         check: Callable[[str], Awaitable[None]],
         known: Container[str] = (),
+        stamped: Callable[[int, float], None] = lambda ts_us, sent_at: None,
     ) -> None:
         self.failed = ""
         self.client: Any = None
         self._address = address
-        self._check, self._known = check, known
+        self._check, self._known, self._stamped = check, known, stamped
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Entry] = deque()
         self._kept = Kept()
@@ -183,6 +184,7 @@ class Sender:
         if exc is None:
             found, out = sent.result(), entry.out
             assert out is not None
+            self._stamped(found.timestamp * 1000, entry.at)
             if entry.future is not None and not entry.future.done():
                 at_us = found.timestamp * 1000
                 entry.future.set_result(

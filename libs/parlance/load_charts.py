@@ -14,12 +14,14 @@ _POINTS = 600
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`series`: name -> points. `x_ticks`: (x, label); None: even steps of seconds."""
+    """`series`: name -> points. `x_ticks`: (x, label); None: even steps of seconds. `classes`: each line's CSS
+    classes, of which the first ends with the number of its colour; None: each line has the next colour."""
 
     title: str
     unit: str
     series: Mapping[str, Points]
     x_ticks: Sequence[tuple[float, str]] | None = None
+    classes: Sequence[str] | None = None
 
 
 def svg(chart: Chart) -> str:
@@ -27,7 +29,7 @@ def svg(chart: Chart) -> str:
     points = [p for line in chart.series.values() for p in line]
     if not points:
         return ""
-    x_ticks = chart.x_ticks or [(x, f"{x:g} s") for x in _steps(max(x for x, _ in points), 8)]
+    x_ticks = chart.x_ticks or seconds(max(x for x, _ in points))
     x_max = max([x for x, _ in points] + [x for x, _ in x_ticks]) or 1.0
     y_ticks = _steps(max(y for _, y in points), _Y_TICKS)
     y_max = y_ticks[-1] or 1.0
@@ -37,16 +39,27 @@ def svg(chart: Chart) -> str:
         return f"{across:.1f},{_HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y / y_max:.1f}"
 
     parts = [_grid(at(0, y), f"{y:g}") for y in y_ticks] + [_tick(at(x, 0), label) for x, label in x_ticks]
-    for n, line in enumerate(chart.series.values()):
+    classes = chart.classes or [f"s{n}" for n in range(len(chart.series))]
+    for name, line in zip(classes, chart.series.values(), strict=True):
         path = " ".join(at(x, y) for x, y in _fewer(line))
-        parts.append(f'<polyline class="s{n}" points="{path}"/>')
-    keys = "".join(f'<span class="k{n}">{escape(name)}</span>' for n, name in enumerate(chart.series))
+        parts.append(f'<polyline class="{name}" points="{path}"/>' if line else "")
+    keys = "".join(_key(name, of) for name, of in zip(classes, chart.series, strict=True))
     title = escape(f"{chart.title} ({chart.unit})")
     return (
         f"<figure><figcaption>{title} <small>{keys}</small></figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
         f"<title>{title}</title>{''.join(parts)}</svg></figure>"
     )
+
+
+def seconds(longest: float) -> list[tuple[float, str]]:
+    """The ticks of a time axis."""
+    return [(x, f"{x:g} s") for x in _steps(longest, 8)]
+
+
+def _key(line: str, name: str) -> str:
+    dashes = '<i aria-hidden="true">- - </i>' if "thin" in line else ""
+    return f'<span class="k{line[1]}">{dashes}{escape(name)}</span>'
 
 
 def _grid(at: str, label: str) -> str:

@@ -4,18 +4,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-
-from parlance.load_charts import Chart, Points, svg
+from parlance import load_series as series
+from parlance.load_charts import Chart, svg
 from parlance.load_job import Row
-from parlance.load_result import OUTCOMES, latencies, rows_of
+from parlance.load_result import OUTCOMES, rows_of
 from parlance.load_saturation import open_turns
 
-_NAMES = {"accepted": "accepted", "first": "first word", "ended": "end"}
-# Points of a line over time.
-_SLICES = 120
-# x of a percentile in the chart: how many nines it has.
-_NINES = ((0.0, "0 %"), (0.30103, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"))
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#68707a;--line:#d9dee4;--paper:#fff;
 --c0:#2563eb;--c1:#d97706;--c2:#dc2626;--c3:#059669;--c4:#7c3aed;--c5:#64748b;--c6:#db2777;--c7:#0891b2}
@@ -26,7 +20,7 @@ padding:0 1rem}h1{font-size:1.3rem}table{border-collapse:collapse;margin:1rem 0;
 td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line)}td:first-child,th:first-child{
 text-align:left;padding-left:0}figure{margin:1.5rem 0}figcaption{font-weight:600}small span{margin-left:.8em}
 svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}.grid{stroke:var(--line)}
-polyline{fill:none;stroke-width:1.6}.dim{color:var(--dim)}
+polyline{fill:none;stroke-width:1.6}.thin{stroke-width:1;stroke-dasharray:4 3}.dim{color:var(--dim)}
 """ + "".join(f".s{n}{{stroke:var(--c{n})}}.k{n}{{color:var(--c{n})}}" for n in range(8))
 
 
@@ -42,6 +36,11 @@ def html(told: dict[str, Any]) -> str:
         _stages(told),
         *(svg(chart) for chart in _charts(told, rows)),
     ]
+    return page(title, parts)
+
+
+def page(title: str, parts: Iterable[str]) -> str:
+    """The whole file, which asks nobody for anything; `title` and `parts` are HTML."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -72,22 +71,23 @@ def _facts(told: dict[str, Any]) -> str:
 
 def _figures(told: dict[str, Any]) -> str:
     names = ("p50", "p90", "p95", "p99", "p99.9", "max")
-    found = [(label, told["latency_ms"][name]) for name, label in _NAMES.items()]
+    found = [(label, told["latency_ms"][name]) for name, label in series.NAMES.items()]
     found += [
         ("held up by the turn before", told["held_up_ms"]),
         ("sent late (the sender's error)", told["send_error_ms"]),
     ]
     head = "".join(f"<th>{name}</th>" for name in ("ms from the intended moment", *names))
-    body = "".join(_row(label, [f"{figures[n]:.1f}" if figures else "" for n in names]) for label, figures in found)
+    body = "".join(row(label, [f"{figures[n]:.1f}" if figures else "" for n in names]) for label, figures in found)
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _row(label: str, cells: Iterable[str]) -> str:
+def row(label: str, cells: Iterable[str]) -> str:
+    """Of a table; both are text."""
     return f"<tr><td>{escape(label)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _errors(told: dict[str, Any]) -> str:
-    rows = "".join(_row(error, [str(count)]) for error, count in told["errors"].items())
+    rows = "".join(row(error, [str(count)]) for error, count in told["errors"].items())
     return f"<table><tr><th>What went wrong</th><th>times</th></tr>{rows}</table>" if rows else ""
 
 
@@ -97,7 +97,7 @@ def _stages(told: dict[str, Any]) -> str:
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("stage, until", "provider", "count", "p50 ms", "p95 ms"))
     rows = [
-        _row(
+        row(
             f"{one['stage']}, {one['until']}",
             (one["provider"], str(one["count"]), f"{one['p50_ms']:.1f}", f"{one['p95_ms']:.1f}"),
         )
@@ -107,67 +107,31 @@ def _stages(told: dict[str, Any]) -> str:
 
 
 def _charts(told: dict[str, Any], rows: Sequence[Row]) -> list[Chart]:
-    width = max(0.25, told["took_s"] / _SLICES)
-    wrong = {name: _per_second(rows, width, name) for name in OUTCOMES if name != "answered" and told["counts"][name]}
+    width = max(0.25, told["took_s"] / series.SLICES)
+    wrong = {
+        name: series.per_second(rows, width, name) for name in OUTCOMES if name != "answered" and told["counts"][name]
+    }
     machine, stages = told["machine"], told.get("stages", {}).get("over_time", {})
     return [
-        Chart("Latency to the first word over time", "ms", _over_time(rows, width)),
-        Chart("Latency by percentile", "ms", {label: _curve(rows, name) for name, label in _NAMES.items()}, _NINES),
+        Chart("Latency to the first word over time", "ms", series.over_time(rows, width)),
+        Chart(
+            "Latency by percentile",
+            "ms",
+            {label: series.curve(rows, name) for name, label in series.NAMES.items()},
+            series.NINES,
+        ),
         Chart("Stages over time, p95", "ms", {name: [(at, p95) for at, _, p95 in of] for name, of in stages.items()}),
         Chart(
             "Throughput",
             "turns a second",
-            {"due": _counted([r.due for r in rows], width), "ended": _counted([r.ended for r in rows], width)},
+            {
+                "due": series.counted([r.due for r in rows], width),
+                "ended": series.counted([r.ended for r in rows], width),
+            },
         ),
         Chart("Turns that are due and have not ended", "turns", {"open": open_turns(rows, width)}),
-        Chart("Sending behind what was intended", "ms, highest", _behind(rows, width)),
-        Chart("Records that the stages have still to do", "records", _lag(told.get("lag", []))),
+        Chart("Sending behind what was intended", "ms, highest", series.behind(rows, width)),
+        Chart("Records that the stages have still to do", "records", series.lag(told.get("lag", []))),
         Chart("Turns that were not answered", "a second", wrong),
         Chart("The machine", "% busy, all CPUs", {"busy": [(s["at_s"], 100 * s["busy"]) for s in machine]}),
     ]
-
-
-def _behind(rows: Sequence[Row], width: float) -> dict[str, Points]:
-    """By its sender, and by the turn of its session before."""
-    late: dict[str, dict[int, float]] = {"the sender": {}, "the turn before": {}}
-    for row in rows:
-        at = int(row.due / 1000 / width)
-        for name, ms in (("the sender", (row.sent or row.free) - row.free), ("the turn before", row.free - row.due)):
-            late[name][at] = max(late[name].get(at, 0.0), ms)
-    return {name: [(n * width, found[n]) for n in sorted(found)] for name, found in late.items()}
-
-
-def _lag(samples: Sequence[Any]) -> dict[str, Points]:
-    groups = sorted({name for sample in samples for name in sample["records"]})
-    return {name: [(s["at_s"], float(s["records"].get(name, 0))) for s in samples] for name in groups}
-
-
-def _over_time(rows: Sequence[Row], width: float) -> dict[str, Points]:
-    slices: dict[int, list[float]] = {}
-    for row in rows:
-        if row.first is not None:
-            slices.setdefault(int(row.due / 1000 / width), []).append(row.first - row.due)
-    return {
-        name: [(n * width, float(np.percentile(slices[n], q))) for n in sorted(slices)]
-        for name, q in (("p50", 50), ("p95", 95), ("highest", 100))
-    }
-
-
-def _curve(rows: Sequence[Row], name: str) -> Points:
-    """Every percentile as far as there are measurements for it (HDR style: x counts the nines)."""
-    values = sorted(latencies(rows, name))
-    count = len(values)
-    places = sorted({min(count - 1, int(count * (1 - 10 ** (-n / 40)))) for n in range(161)}) if values else []
-    return [(float(-np.log10(1 - place / count)), values[place]) for place in places]
-
-
-def _per_second(rows: Sequence[Row], width: float, outcome: str) -> Points:
-    return _counted([row.ended if row.ended is not None else row.due for row in rows if row.outcome == outcome], width)
-
-
-def _counted(times_ms: Iterable[float | None], width: float) -> Points:
-    counts: dict[int, int] = {}
-    for at in times_ms:
-        if at is not None:
-            counts[int(at / 1000 / width)] = counts.get(int(at / 1000 / width), 0) + 1
-    return [(n * width, counts.get(n, 0) / width) for n in range(max(counts, default=-1) + 1)]

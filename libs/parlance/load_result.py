@@ -18,6 +18,8 @@ from parlance.load_saturation import saturation
 
 FORMAT, VERSION = "parlance-run", 1
 OUTCOMES = ("answered", "failed", "refused", "cancelled", "lost", "error")
+# What results from before these were there do not have.
+_LATER = {"saturation", "stages", "lag", "began"}
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
@@ -96,7 +98,7 @@ def figures(values: Sequence[float]) -> dict[str, float]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The document of a result file. Raises InvalidRequest where it is none, or of a newer version."""
+    """The document of a result file. Raises InvalidRequest where it is none, of a newer version, or not whole."""
     try:
         found = json.loads(path.read_text())
     except OSError as exc:
@@ -109,7 +111,13 @@ def load(path: Path) -> dict[str, Any]:
         raise InvalidRequest(
             f"{path} is of version {found['version']}, and this Parlance reads up to {VERSION}: update it"
         )
+    if missing := sorted(_empty().keys() - found.keys() - _LATER):
+        raise InvalidRequest(f"{path} is not whole, it has no {', '.join(missing)}: run it again with --report")
     return found
+
+
+def _empty() -> dict[str, Any]:
+    return Result({"run": "", "turns": 0}).as_json()
 
 
 def rows_of(document: dict[str, Any]) -> list[Row]:

@@ -51,13 +51,17 @@ def _both(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, float, float]
     return found
 
 
-def compare_table(a: dict[str, Any], b: dict[str, Any]) -> Any:
-    parts: list[Any] = []
-    for name in ("turns", "speed", "sound", "processes"):
-        if a["plan"][name] != b["plan"][name]:
-            parts.append(Text(f"not alike: {name} {a['plan'][name]} and {b['plan'][name]}", style="yellow"))
+def unlike(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    """Why two runs cannot be compared as they are; empty where they can."""
+    names = ("turns", "speed", "sound", "processes")
+    found = [f"{n} {a['plan'][n]} and {b['plan'][n]}" for n in names if a["plan"][n] != b["plan"][n]]
     if a["plan"]["file"]["sha256"] != b["plan"]["file"]["sha256"]:
-        parts.append(Text("not alike: they ran different files", style="yellow"))
+        found.append("they ran different files")
+    return [f"not alike: {text}" for text in found]
+
+
+def compare_table(a: dict[str, Any], b: dict[str, Any]) -> Any:
+    parts = [Text(text, style="yellow") for text in unlike(a, b)]
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for name in (a["run"][:8], b["run"][:8], "change"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from parlance.errors import InvalidRequest, Unavailable
+from parlance.errors import InvalidRequest, NotYet, Unavailable
 
 SCHEME = "postgresql://"
 OLDEST = 15
@@ -50,12 +50,16 @@ class Address:
     def unusable(self, exc: Exception) -> Unavailable:
         """Why it cannot be used, and what to do."""
         told = reason(exc)
-        check = "start it, or set PARLANCE_DATABASE to where it is"
+        error: type[Unavailable]
+        error, check = NotYet, "start it, or set PARLANCE_DATABASE to where it is"
         if any(word in told for word in _LOCKED_OUT):
-            check = "check the user in PARLANCE_DATABASE and the password there or in PARLANCE_DATABASE_PASSWORD_FILE"
+            error, check = (
+                Unavailable,
+                "check the user in PARLANCE_DATABASE and the password there or in PARLANCE_DATABASE_PASSWORD_FILE",
+            )
         elif "database" in told and "does not exist" in told:
-            check = "make it (createdb), or name another one in PARLANCE_DATABASE"
-        return Unavailable(f"PostgreSQL at {self} cannot be used ({told}): {check}")
+            error, check = Unavailable, "make it (createdb), or name another one in PARLANCE_DATABASE"
+        return error(f"PostgreSQL at {self} cannot be used ({told}): {check}")
 
     def silent(self, seconds: float) -> str:
         return (

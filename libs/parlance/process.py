@@ -18,12 +18,12 @@ from typing import Any
 
 import uvloop
 
-from parlance import access, metrics, tls
+from parlance import access, metrics, starting, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
-from parlance.config import PORTS, Config
-from parlance.errors import InvalidRequest, ParlanceError, Unavailable
+from parlance.config import PORTS, Config, make_home
+from parlance.errors import InvalidRequest, ParlanceError, exit_code
 from parlance.events import TOPICS, declared
 from parlance.ground import Ground
 from parlance.log import logger
@@ -72,7 +72,8 @@ def ready_at_once(work: Callable[[], Coroutine[Any, Any, None]]) -> Task:
 
 
 def main(name: str, build: Build) -> int:
-    """Until SIGINT or SIGTERM. The exit code: 0, or 1 where it could not start or go on; the reason is printed."""
+    """Until SIGINT or SIGTERM. The exit code: 0, 2 for settings that make no sense, or 1 where it could not start or go
+    on; the reason is printed."""
     if any(word in ("-h", "--help") for word in sys.argv[1:]):
         print(f"python -m services.{name}: the {name} service in a process of its own.\n\n{__doc__}", end="")
         return 0
@@ -80,9 +81,11 @@ def main(name: str, build: Build) -> int:
         config = settings.load()
         logging.basicConfig(level=config.log_level.upper(), format=f"%(asctime)s {name} %(levelname)s %(message)s")
         uvloop.run(_until_stopped(name, config, build))
+    except starting.Ended:
+        return 0
     except ParlanceError as exc:
         print(f"{name}: {exc.message}", file=sys.stderr)
-        return 1
+        return exit_code(exc)
     except BaseExceptionGroup as group:
         print(f"{name}: {first_error(group)}", file=sys.stderr)
         return 1
@@ -103,7 +106,7 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.served(config.metrics))
-        ground = await stack.enter_async_context(_ground(name, config))
+        ground = await stack.enter_async_context(_ground(name, config, stop))
         carrier = GrpcCarrier(config.addresses, tls.own(config.tls, name), patience_s=PATIENCE_S)
         stack.push_async_callback(carrier.stop)
         metrics.watch_bus(ground.bus)
@@ -125,21 +128,22 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
 
 
 @asynccontextmanager
-async def _ground(name: str, config: Config) -> AsyncGenerator[Ground, None]:
+async def _ground(name: str, config: Config, stop: asyncio.Event) -> AsyncGenerator[Ground, None]:
     if not config.bus:
         raise InvalidRequest(
             f"a service of its own needs Kafka: set PARLANCE_BUS to kafka://HOST:PORT ('make kafka' starts a broker "
             f"here); all services in one process, without Kafka: parlance run, instead of python -m services.{name}"
         )
-    try:
-        config.home.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise Unavailable(f"{config.home} cannot be used ({exc.strerror}): set PARLANCE_HOME to a directory") from exc
-    bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
+    make_home(config)
     # With certificates the broker shows it no topics but its own.
     own = declared() if config.tls is None else [t for t in declared() if t.name in access.load().services[name].topics]
-    bus.declare(own)
-    await bus.start()
+
+    def make() -> starting.Made:
+        bus, rows = for_one(name, config, with_rows=name in _WITH_ROWS)
+        bus.declare(own)
+        return bus, rows
+
+    bus, rows = await starting.started(make, config.start_wait_s, stop)
     try:
         routes = Routes(bus)
         if TOPICS[CONTROL] in own:

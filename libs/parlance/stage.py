@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from parlance import clock, log, metrics
 from parlance.bus import Bus, Record, Subscription
-from parlance.deadletters import dead_letter
+from parlance.deadletters import dead_letter, no_event
 from parlance.errors import ParlanceError, as_error
 from parlance.events import parse
 from parlance.log import logger
@@ -102,8 +102,8 @@ class Stage:
             kind = event.WhichOneof("event")
             if not kind:
                 raise DecodeError("no event in it")
-        except DecodeError as exc:
-            self._bury(record, as_error(exc), 1, "")
+        except DecodeError:
+            self._bury(record, no_event(record.topic), 1, "")
             self._done(record, ownership)
             return
         event_id = event.header.event_id

@@ -61,7 +61,8 @@ class Device:
         self._hearing = Hearing(hello, self, parts.carrier)
         self.entrance = Entrance(sessions.door, self.outbox, hello)
         self._input_over = False
-        self._unwritten = 0
+        # Turns whose acceptance is not durable yet.
+        self.unwritten: set[str] = set()
         self._written = asyncio.Event()
 
     @property
@@ -122,7 +123,7 @@ class Device:
                 self.problem(InvalidRequest("hello comes once, first; then audio, text, interrupt or played"))
 
     async def _few_unwritten(self) -> None:
-        while self._unwritten >= _UNWRITTEN_MAX:
+        while len(self.unwritten) >= _UNWRITTEN_MAX:
             self._written.clear()
             await self._written.wait()
 
@@ -163,17 +164,17 @@ class Device:
         self.turns[header.turn_id] = header
 
         def written(done: "asyncio.Future[Record]") -> None:
-            self._unwritten -= 1
+            self.unwritten.discard(header.turn_id)
             self._written.set()
             exc = None if done.cancelled() else done.exception()
             if exc is not None:
                 self.problem(as_error(exc))
                 self.done(header.turn_id)
-            elif not done.cancelled():
+            elif not done.cancelled() and header.turn_id in self.turns:
                 self.outbox.put(ConverseResponse(accepted=accepted))
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
-        self._unwritten += 1
+        self.unwritten.add(header.turn_id)
         self._sessions.accept(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:

@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from parlance import clock, ids, log, metrics
-from parlance.errors import ParlanceError
+from parlance.errors import ParlanceError, Unavailable
 from parlance.log import logger
 from parlance.rpc import Call
 from parlance.v1.gateway_service_pb2 import Audio, ConverseResponse, Ended, Hello, Spoken
@@ -25,10 +25,12 @@ from parlance.v1.turn_pb2 import Header
 from services.gateway.admission import Admission
 from services.gateway.outbox import Outbox
 from services.gateway.parts import Parts
+from services.gateway.standstill import NOTHING_TAKEN, Unwritten
 
 SAY = "I have too much to do right now. Please ask me again in a moment."
 # As such a turn's outcome and reason are counted.
 _OVERLOADED = ("refused", "overloaded")
+SAY_UNWRITTEN = "I cannot note anything down right now, so I cannot help. Please ask me again in a few minutes."
 _TELL_S = 1.0
 _SPEAK_S = 30.0
 
@@ -52,16 +54,30 @@ class Door:
     def __init__(self, parts: Parts, publish: Callable[[Header, Message], object]) -> None:
         self.admission = Admission()
         self._parts, self._publish = parts, publish
-        self._sound = _Sound("")
+        self.unwritten = Unwritten()
+        # By sentence.
+        self._sounds: dict[str, _Sound] = {}
         # By run: what the log has not been told yet.
         self._refused: dict[str, int] = {}
         self._wanted = asyncio.Event()
         self._warned = False
         metrics.ends([_OVERLOADED])
 
-    def sound(self) -> _Sound:
+    def why(self) -> str:
+        """What is told of a turn that is refused now."""
+        return SAY_UNWRITTEN if self.unwritten.stands() else SAY
+
+    def takes(self, *, new: bool) -> bool:
+        """`new`: the turn begins a conversation; those that go on go before."""
+        return not self.unwritten.stands() and self.admission.takes(new=new)
+
+    def error(self) -> ParlanceError | None:
+        """What an operator must know of a refusal; None where it is only that there is too much to do."""
+        return Unavailable(self._parts.bus.failed or NOTHING_TAKEN) if self.unwritten.stands() else None
+
+    def sound(self, say: str) -> _Sound:
         """Of the sentence; without pcm where no voice could say it."""
-        return self._sound
+        return self._sounds.get(say, _Sound(""))
 
     def refused(self, run: str) -> None:
         """Counts a turn; the log is told within a second."""
@@ -72,7 +88,8 @@ class Door:
     async def run(self) -> None:
         """Makes the sound, and says in the log what was refused, once a second at most. Until cancelled."""
         while True:
-            await self._prepare()
+            for say in (SAY, SAY_UNWRITTEN):
+                await self._prepare(say)
             await self._wanted.wait()
             await asyncio.sleep(_TELL_S)
             self._wanted.clear()
@@ -82,22 +99,23 @@ class Door:
         refused, self._refused = self._refused, {}
         if refused and not self._warned:
             self._warned = True
-            logger.warning("the gateway refuses turns: one would wait %.1f s", self.admission.waits_s)
+            waits_s = self.unwritten.waits_s() if self.unwritten.stands() else self.admission.waits_s
+            logger.warning("the gateway refuses turns: one would wait %.1f s", waits_s)
         for run, turns in refused.items():
             wait_us = round(self.admission.waits_s * 1e6)
             self._publish(self._header(run), TurnsRefused(turns=turns, wait_us=wait_us))
-        self._warned = self._warned and not self.admission.takes(new=True)
+        self._warned = self._warned and not self.takes(new=True)
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, say: str) -> None:
         """Made again where the route has changed. Without a voice the sentence is text alone."""
         version = self._parts.routes.current("tts").version
-        if self._sound.pcm and self._sound.version == version:
+        if (known := self.sound(say)).pcm and known.version == version:
             return
         header = self._header("")
         call = Call(ids.call_id(ids.new(), "Tts.Speak", 0), header, asyncio.get_running_loop().time() + _SPEAK_S)
         made, rate = bytearray(), 16000
         try:
-            async with aclosing(self._parts.carrier.ask("Tts.Speak", SpeakRequest(text=SAY), call)) as parts:
+            async with aclosing(self._parts.carrier.ask("Tts.Speak", SpeakRequest(text=say), call)) as parts:
                 part: Any
                 async for part in parts:
                     if part.HasField("began"):
@@ -109,7 +127,7 @@ class Door:
         except Exception as exc:
             log.failed("gateway: the sentence of a refusal has no sound", exc)
             return
-        self._sound = _Sound(version, bytes(made), rate)
+        self._sounds[say] = _Sound(version, bytes(made), rate)
 
     def _header(self, run: str) -> Header:
         """Of no turn and no session."""
@@ -134,7 +152,7 @@ class Entrance:
 
     def takes(self, turn_id: str, *, new: bool) -> bool:
         """`new`: no conversation goes on in its session yet."""
-        if self._door.admission.takes(new=new):
+        if self._door.takes(new=new):
             return True
         self._refuse(turn_id)
         return False
@@ -153,8 +171,11 @@ class Entrance:
         self._sounding = ""
 
     def _refuse(self, turn_id: str) -> None:
-        put, sound = self._outbox.put, self._door.sound()
-        ended = Ended(turn_id=turn_id, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED, say=SAY)
+        say, error = self._door.why(), self._door.error()
+        put, sound = self._outbox.put, self._door.sound(say)
+        ended = Ended(turn_id=turn_id, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED, say=say)
+        if error is not None:
+            ended.error.CopyFrom(error.to_proto())
         put(ConverseResponse(ended=ended))
         heard = not self._mute and bool(sound.pcm)
         if heard:

@@ -34,6 +34,7 @@ from parlance.v1.session_pb2 import GatewayStarted, SessionEvent, TurnInterrupte
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
 from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
 from parlance.v1.turn_pb2 import Header
+from services.gateway import standstill
 from services.gateway.device import HEAR_US, Device
 from services.gateway.orphans import unheard
 from services.gateway.parts import Parts
@@ -62,6 +63,7 @@ class GatewayService:
         async with asyncio.TaskGroup() as group:
             self._group, self._sessions = group, Sessions(parts, group)
             door = group.create_task(self._sessions.door.run())
+            watch = group.create_task(standstill.watch(self._devices, self._sessions))
             metrics.gauge("parlance_open_sessions", "Conversations that are open here.", lambda: len(self._devices))
             subscription = parts.bus.subscribe(None, [REPLIES], self._sessions.deliver, partitions=[parts.slot])
             try:
@@ -72,6 +74,7 @@ class GatewayService:
                 await asyncio.Event().wait()
             finally:
                 door.cancel()
+                watch.cancel()
                 for device in list(self._devices):
                     device.close()
                 await subscription.stop()

@@ -91,7 +91,9 @@ class Sessions:
     def accept(self, header: Header, body: TurnAccepted) -> "asyncio.Future[Record]":
         """Publishes that a turn was accepted; the header names this fact from then on, as the cause of what follows."""
         header.event_id = fact_id(header, body)
-        return self.parts.bus.publish(record_of(wrap(SessionEvent, header, body), self.parts.sealing.seal))
+        written = self.parts.bus.publish(record_of(wrap(SessionEvent, header, body), self.parts.sealing.seal))
+        self.door.unwritten.add(written)
+        return written
 
     def deliver(self, records: list[Record]) -> None:
         """reply.v1, in order."""

@@ -26,6 +26,7 @@ from parlance.v1.llm_service_pb2 import (
     CancelResponse,
     CheckLlmRouteRequest,
     CheckLlmRouteResponse,
+    Finish,
 )
 from parlance.v1.turn_pb2 import AnswerRecorded, Header, Label
 from services.llm.provider import Provider, Usage, words_of
@@ -36,10 +37,13 @@ _CLASSES = ("question", "conversation")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a provider may take to its first token, and from one token to the next."""
+    """Seconds that a provider may take to its first token, and from one token to the next; characters of an answer:
+    twenty minutes of speech, so that the fact of it and the conversation that remembers it stay small enough for the
+    log."""
 
     first_s: float = 15.0
     next_s: float = 8.0
+    characters: int = 20_000
 
 
 @dataclass(slots=True)
@@ -50,15 +54,20 @@ class _Attempt:
     route: RouteSet
     began: float
     began_us: int
+    # Characters that it may still take.
+    room: int
     first_us: int = 0
     received: int = 0
 
     def took_us(self) -> int:
         return int((asyncio.get_running_loop().time() - self.began) * 1e6)
 
-    def took_in(self, text: str) -> None:
+    def took_in(self, text: str) -> str:
+        """As much of it as there is room for."""
         self.received += len(text.encode())
         self.first_us = self.first_us or max(1, self.took_us())
+        fits, self.room = text[: self.room], self.room - len(text)
+        return fits
 
 
 class LlmService:
@@ -131,9 +140,11 @@ class LlmService:
                     if isinstance(value, Usage):
                         usage = value
                         break
-                    attempt.took_in(value)
-                    yield AnswerResponse(text=value)
+                    yield AnswerResponse(text=attempt.took_in(value))
                     limit = self._limits.next_s
+                    if attempt.room <= 0:
+                        usage = _counted(request, attempt.received, Finish.FINISH_LENGTH)
+                        break
         except TimeoutError as exc:  # pings keep a dead stream alive, so its deadlines are ours
             raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
         finally:
@@ -154,7 +165,7 @@ class LlmService:
 
     def _attempt(self, call: Call, route: RouteSet) -> _Attempt:
         began = asyncio.get_running_loop().time()
-        return _Attempt(self._begun.pop(call.id, 0), route, began, clock.now_us())
+        return _Attempt(self._begun.pop(call.id, 0), route, began, clock.now_us(), self._limits.characters)
 
     def _made(self, route: RouteSet) -> Provider:
         """Loads a provider; a vendor's SDK takes a second to import."""
@@ -208,9 +219,9 @@ class LlmService:
         return self._publish(event)
 
 
-def _counted(request: AnswerRequest, received: int) -> Usage:
+def _counted(request: AnswerRequest, received: int, finish: Finish.ValueType = Finish.FINISH_STOP) -> Usage:
     """What an answer that was cut off has used, as far as we can tell."""
-    return Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True)
+    return Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True, finish=finish)
 
 
 def _check_label(request: AnswerRequest, provider: Provider) -> None:

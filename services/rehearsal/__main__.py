@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from parlance import config, ids
-from parlance.errors import ParlanceError
+from parlance.errors import ParlanceError, exit_code
 from services.rehearsal.command import Job, send
 
 
@@ -23,7 +23,7 @@ def main() -> int:
         return asyncio.run(send(config.load(), job))
     except ParlanceError as exc:
         print(f"parlance: {exc.message}", file=sys.stderr)
-        return 2
+        return exit_code(exc)
 
 
 if __name__ == "__main__":

@@ -193,3 +193,14 @@ async def test_a_wrong_certificate_is_named_with_its_file(url: str, folder: Path
         await KafkaBus(url.replace("kafka+tls", "kafka")).start()
     with pytest.raises(InvalidRequest, match="set PARLANCE_TLS"):
         KafkaBus(url)
+
+
+def test_a_service_with_a_wrong_certificate_does_not_wait(url: str, tmp_path: Path) -> None:
+    """Waiting would not mend it."""
+    Authority(tmp_path).issue("tts")
+    env = {**os.environ, "PARLANCE_BUS": url, "PARLANCE_TLS": str(tmp_path), "PARLANCE_HOME": str(tmp_path / "home")}
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    command = [sys.executable, "-m", "services.tts"]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 1 and "(PARLANCE_TLS) does not vouch for" in done.stderr, done.stderr
+    assert "tried again" not in done.stderr and "Traceback" not in done.stderr

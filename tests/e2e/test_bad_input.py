@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from parlance.bus import Out
+from parlance.bus_journal import JournalBus
+from parlance.events import declared
 from tests.e2e.conftest import ROOT, Platform
 
 AUDIO = ROOT / "examples/audio"
@@ -113,6 +117,32 @@ def test_a_broken_journal_is_named_and_kept(own_platform: Platform) -> None:
     done = own_platform.cli("run")
     assert done.returncode == 1 and "journal.db" in done.stderr.replace("\n", "")
     assert journal.read_bytes().startswith(b"this is no database")
+
+
+async def test_bytes_that_are_no_event_stop_no_partition_and_are_listed(own_platform: Platform) -> None:
+    own_platform.start()
+    bus = JournalBus(own_platform.home / "journal.db", owner=False)
+    bus.declare(declared())
+    await bus.start()
+    for topic in declared():
+        for partition in range(topic.partitions):
+            for junk in (b"\xff\xff no event", b""):
+                await bus.publish(Out(topic.name, partition, b"junk", junk))
+    await bus.stop()
+    for _ in range(2):
+        assert "84" in own_platform.json("ask", "what is seven times twelve")["reply"]
+        letters = own_platform.json("dlq")
+        found = Counter((letter["letter"].partition("/")[0], letter["topic"]) for letter in letters)
+        assert found == {
+            **{("intent", topic): 8 for topic in ("session.v1", "speech.v1")},
+            **{("dialogue", topic): 8 for topic in ("session.v1", "intent.v1", "effect.v1")},
+            **{(stage, f"{stage}.dead.v1"): 2 for stage in ("intent", "dialogue")},
+        }
+        refused = own_platform.cli("dlq", "replay", letters[0]["letter"])
+        assert refused.returncode == 2 and "another program or a newer Parlance" in refused.stderr
+        assert own_platform.end() == 0
+        own_platform.start()
+    assert "Traceback" not in own_platform.log
 
 
 def test_the_journal_holds_no_personal_words_in_the_clear(platform: Platform) -> None:

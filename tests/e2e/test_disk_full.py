@@ -1,6 +1,5 @@
 """A full disk: it is said, nothing that was acknowledged is lost, and work goes on when there is room again."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,35 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Platform
+from tests.small_disk import fill
+from tests.small_disk import small_disk as small_disk_at
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB."""
-    if os.geteuid():
-        pytest.skip("only root can mount a small disk")
-    at = tmp_path / "disk"
-    at.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", at], capture_output=True).returncode:
-        pytest.skip("no mounts here")
-    yield at
-    subprocess.run(["umount", "--lazy", at], check=True)
-
-
-def _fill(file: Path) -> None:
-    with file.open("ab", buffering=0) as junk:
-        for size in (1 << 20, 4096):
-            try:
-                while True:
-                    junk.write(bytes(size))
-            except OSError:
-                continue
+    with small_disk_at(tmp_path / "disk", 64) as made:
+        yield made
 
 
 def _full(platform: Platform, junk: Path, n: int) -> subprocess.CompletedProcess[str]:
     """What is answered once the disk takes nothing more. The journal has some room of its own at first."""
     for _ in range(40):
-        _fill(junk)
+        fill(junk)
         done = platform.cli("ask", f"put item{n} on my shopping list")
         if done.returncode:
             return done
@@ -77,7 +61,7 @@ def _until_it_works(platform: Platform) -> None:
 
 def test_on_a_full_disk_it_does_not_start_and_says_why(own_platform: Platform, small_disk: Path) -> None:
     own_platform.home = small_disk / "home"
-    _fill(small_disk / "junk")
+    fill(small_disk / "junk")
     done = own_platform.cli("run")
     assert done.returncode == 1
     assert "full" in done.stderr and "Traceback" not in done.stderr

@@ -162,8 +162,9 @@ def test_without_kafka_it_says_what_to_type(service: str, stack: Processes) -> N
         return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     none = run(PARLANCE_BUS="")
-    assert none.returncode == 1 and "set PARLANCE_BUS to kafka://HOST:PORT" in none.stderr
-    absent = run(PARLANCE_BUS="kafka://127.0.0.1:9")
+    assert none.returncode == 2 and "set PARLANCE_BUS to kafka://HOST:PORT" in none.stderr
+    absent = run(PARLANCE_BUS="kafka://127.0.0.1:9", PARLANCE_START_WAIT_S="3")
     assert absent.returncode == 1 and "no Kafka broker answers at kafka://127.0.0.1:9" in absent.stderr
+    assert "tried again for 3 s more" in absent.stderr
     taken = run(PARLANCE_LISTEN=stack["tts2"].address, PARLANCE_HTTP_PORT=str(free_port()))
     assert taken.returncode == 1 and "choose another with PARLANCE_LISTEN" in taken.stderr

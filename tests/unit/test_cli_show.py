@@ -1,11 +1,14 @@
 """What the command line shows of turns."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from parlance import cli_show
+from parlance.deadletters import no_event
+from parlance.v1.dead_pb2 import DeadLetter
 from parlance.v1.gateway_service_pb2 import GetTurnResponse, Step, TurnSummary
 from parlance.v1.reply_pb2 import Outcome
 
@@ -61,3 +64,10 @@ def test_where_words_left_the_device_the_turn_says_so() -> None:
     told.steps[0].left_to = ""
     assert "left this device" not in shown(cli_show.waterfall(told))
     assert cli_show.waterfall_json(told)["stages"][0]["left_to"] is None
+
+
+def test_a_dead_letter_shows_when_it_died_in_eighty_columns() -> None:
+    letter = DeadLetter(stage="dialogue", topic="session.v1", partition=3, offset=123456, attempts=1)
+    letter.died_at_us = int(datetime(2026, 11, 30, 5, 3, 2).timestamp() * 1e6)
+    letter.error.CopyFrom(no_event("session.v1").to_proto())
+    assert "30 Nov 05:03:02" in shown(cli_show.letters_table([("dialogue/1234", letter)]))

@@ -45,6 +45,8 @@ def test_a_port_of_its_own_is_where_a_client_looks_too(monkeypatch: pytest.Monke
         ("PARLANCE_GATEWAY_SLOT", "4"),
         ("PARLANCE_GATEWAY_SLOT", "one"),
         ("PARLANCE_TLS", "/no/such/folder"),
+        ("PARLANCE_START_WAIT_S", "a minute"),
+        ("PARLANCE_START_WAIT_S", "-1"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

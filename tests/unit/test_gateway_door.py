@@ -1,7 +1,7 @@
 """What cannot be taken is refused at the door: told at once, spoken, counted in the log, and nothing is left open."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,15 @@ class Full:
     def __init__(self, parts: Parts, voice: Voice) -> None:
         self.parts, self.voice, self.service = parts, voice, GatewayService(parts)
 
-    async def hears(self, *requests: ConverseRequest, until: str = "spoken", **hello: Any) -> list[Any]:
+    async def hears(
+        self,
+        *requests: ConverseRequest,
+        until: str = "spoken",
+        seen: Mapping[str, asyncio.Event] | None = None,
+        **hello: Any,
+    ) -> list[Any]:
+        """What comes until a message of the kind `until`; an event of `seen` is set when one of its kind has come."""
+
         async def sent() -> AsyncIterator[ConverseRequest]:
             yield ConverseRequest(hello=Hello(**hello))
             for request in requests:
@@ -55,7 +63,10 @@ class Full:
         async with asyncio.timeout(5), aclosing(self.service.converse(sent(), Call("", Header()))) as messages:
             async for message in messages:
                 found.append(message)
-                if message.WhichOneof("message") == until:
+                kind = message.WhichOneof("message") or ""
+                if seen is not None and kind in seen:
+                    seen[kind].set()
+                if kind == until:
                     break
         return found
 
@@ -92,12 +103,12 @@ def _text(words: str) -> ConverseRequest:
 async def test_it_is_told_at_once_in_words_and_sound_that_were_ready(full: Full) -> None:
     _, ended, audio, spoken = await full.hears(_text("what time is it"), session_id="s")
     assert (ended.ended.outcome, ended.ended.reason) == (OUTCOME_REFUSED, REASON_OVERLOADED)
-    assert ended.ended.say == door.SAY and full.voice.asked == [door.SAY]
+    assert ended.ended.say == door.SAY and full.voice.asked == [door.SAY, door.SAY_UNWRITTEN]
     assert audio.audio.pcm == PCM and audio.audio.sample_rate_hz == 22050
     assert (spoken.spoken.turn_id, spoken.spoken.audio_ms) == (ended.ended.turn_id, 1000)
     for _ in range(3):
         await full.hears(_text("and now"))
-    assert full.voice.asked == [door.SAY], "the voice is asked once, not for each"
+    assert full.voice.asked == [door.SAY, door.SAY_UNWRITTEN], "the voice is asked once, not for each"
 
 
 async def test_who_takes_no_sound_gets_the_words(full: Full) -> None:
@@ -135,6 +146,6 @@ async def test_the_sentence_can_be_interrupted_as_any_other(full: Full) -> None:
 
 async def test_a_platform_without_a_voice_says_it_in_words(full: Full) -> None:
     assert full.service._sessions is not None
-    full.service._sessions.door._sound = door._Sound("")
+    full.service._sessions.door._sounds.clear()
     messages = await full.hears(_text("what time is it"))
     assert [m.WhichOneof("message") for m in messages] == ["ready", "ended", "spoken"]

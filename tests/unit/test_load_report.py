@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from parlance import load_report, load_show
+from parlance import load_compare, load_report, load_show
 from parlance.load_charts import Chart, svg
 from parlance.load_job import Row
 from parlance.load_result import Result
@@ -100,3 +100,37 @@ def test_two_runs_are_compared_figure_by_figure() -> None:
     console.print(load_show.compare_table(a, b))
     shown = console.export_text()
     assert "not alike: speed 1.0 and 2.0" in shown and "different files" in shown and "+100%" in shown
+
+
+def test_two_runs_are_drawn_over_each_other_in_one_file_that_asks_nobody_for_anything() -> None:
+    a, b = _told(), _told(slower=5.0, turns=200)
+    b["stages"]["totals"][0] |= {"provider": "other", "p95_ms": 7.5}
+    html = load_compare.html(a, b)
+    page = _Page(html)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object", "b<no"}
+    assert "url(" not in html and "http" not in html and "<b>no model" not in html
+    lines = re.findall(r'<polyline class="([^"]+)"', html)
+    assert lines.count("s0") == lines.count("s1") == 7, "first word, two curves, two stages, throughput, not answered"
+    assert lines.count("s0 thin") == lines.count("s1 thin") == 3
+    rows = re.findall(r"<tr><td>([^<]*)</td>(.*?)</tr>", html)
+    cells = {(name, *re.findall(r"<td>([^<]*)</td>", rest)) for name, rest in rows}
+    assert ("first word p50 ms", "5.0", "10.0", "+100%", "") in cells, "what is not alike is not judged"
+    assert ("turns answered", "396", "198", "-50%", "") in cells and ("turns", "400", "200", "-50%", "") in cells
+    assert ("&lt;b&gt;no model&lt;/b&gt;", "4", "2") in cells
+    assert ("llm, first piece", "other", "", "", "1.0", "7.5") in cells
+    assert ("llm, first piece", "&lt;x&gt;", "1.0", "2.0", "", "") in cells
+    assert "not alike: turns 400 and 200" in page.text
+
+
+def test_runs_that_are_alike_are_judged_in_words() -> None:
+    html = load_compare.html(_told(), _told(slower=5.0))
+    assert "<td>first word p50 ms</td><td>5.0</td><td>10.0</td><td>+100%</td><td>worse</td>" in html
+    assert "<td>first word p50 ms</td><td>10.0</td><td>5.0</td><td>-50%</td><td>better</td>" in load_compare.html(
+        _told(slower=5.0), _told()
+    )
+    assert "worse" not in load_compare.html(_told(), _told()) and "not alike" not in html
+
+
+def test_runs_in_which_nothing_ended_are_compared_too() -> None:
+    empty = Result(_told()["plan"]).as_json()
+    assert "none has ended" in load_compare.html(empty, empty) and "<svg" not in load_compare.html(empty, empty)

@@ -69,6 +69,7 @@ def test_a_result_is_kept_and_can_be_gone_on_with(tmp_path: Path) -> None:
         ('{"format": "parlance-run", "ver', "or is cut"),
         ("[]", "is no result"),
         (json.dumps({"format": "parlance-run", "version": 2}), "is of version 2"),
+        (json.dumps({"format": "parlance-run", "version": 1, "run": "r"}), "is not whole, it has no .*latency_ms"),
     ],
 )
 def test_what_is_no_result_is_told(tmp_path: Path, content: str, told: str) -> None:
