@@ -101,11 +101,7 @@ class KafkaBus:
 
     def append(self, outbox: Sequence[Out], *, lazy: bool = False) -> None:
         self.check(outbox)
-        if lazy:
-            self._sender.put_lazy(outbox)
-            return
-        for out in outbox:
-            self._sender.put(out)
+        self._sender.append(outbox, lazy)
 
     def publish(self, out: Out) -> "asyncio.Future[Record]":
         self.check((out,))

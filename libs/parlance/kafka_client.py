@@ -12,8 +12,11 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     GroupLoadInProgressError,
+    InvalidTopicError,
     KafkaError,
+    MessageSizeTooLargeError,
     NotCoordinatorForGroupError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
@@ -27,6 +30,8 @@ from parlance.kafka_address import CONNECT_S, EVENT_BYTES, LEAVE_S, REQUEST_S, A
 # It logs each attempt at a broker that is away, as an error; `Bus.failed` says it once.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
+# The record itself is refused: another attempt would end in the same way.
+REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 FETCH_WAIT_MS = 500
 _REQUEST_BYTES = 1 << 20
 _BATCH_BYTES = 128 << 10

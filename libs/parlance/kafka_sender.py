@@ -11,12 +11,7 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from functools import partial
 from typing import Any
 
-from aiokafka.errors import (
-    InvalidTopicError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import KafkaError
 
 from parlance.bus import Out, Record
 from parlance.errors import ParlanceError, Unavailable
@@ -27,13 +22,10 @@ from parlance.kafka_address import (
     RETRY_S,
     Address,
 )
-from parlance.kafka_client import abandoned, closed, producer, started
+from parlance.kafka_client import REFUSED, abandoned, closed, producer, started
 from parlance.kafka_entry import Entry, size_of
 from parlance.kafka_kept import Kept
 from parlance.kafka_lazy import Lazy
-
-# The record itself is refused: another attempt would end in the same way.
-_REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
 
 class Sender:
@@ -74,8 +66,12 @@ class Sender:
         self._lazy.before(out.topic)
         self._put(out, future, patient)
 
-    def put_lazy(self, outbox: Sequence[Out]) -> None:
-        """As `put`, a few milliseconds later, unless something needs all that was put before it."""
+    def append(self, outbox: Sequence[Out], lazy: bool) -> None:
+        """Puts all of it: lazily a few milliseconds later, unless something needs all that was put before it."""
+        if not lazy:
+            for out in outbox:
+                self.put(out)
+            return
         self._check_room(sum(size_of(out) for out in outbox), len(self._lazy))
         self._lazy.hold(outbox)
 
@@ -193,10 +189,10 @@ class Sender:
             self._kept.end(entry)
         elif client is not self.client:
             return  # it is sent again already
-        elif isinstance(exc, _REFUSED) and entry.suspect:
+        elif isinstance(exc, REFUSED) and entry.suspect:
             self._refused(entry, exc)
         else:
-            entry.suspect = isinstance(exc, _REFUSED)
+            entry.suspect = isinstance(exc, REFUSED)
             self._break()
 
     def _refused(self, entry: Entry, exc: BaseException) -> None:
