@@ -13,7 +13,7 @@ from pathlib import Path
 
 NAMES = (
     *("overhead", "latency", "bargein", "footprint", "soak", "journal_hops"),
-    *("turn_cost", "ledger", "overload", "replay_send"),
+    *("turn_cost", "ledger", "overload", "replay_send", "cold_start"),
 )
 
 
