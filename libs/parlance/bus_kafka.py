@@ -18,8 +18,8 @@ from parlance.kafka_entry import size_of
 from parlance.kafka_ownership import Ownerships
 from parlance.kafka_reader import Reader
 from parlance.kafka_sender import Sender
-from parlance.kafka_subscription import KafkaSubscription, Plumbing
-from parlance.kafka_wanted import Wanted
+from parlance.kafka_subscription import KafkaSubscription
+from parlance.kafka_wanted import Plumbing, Wanted
 from parlance.log import logger
 from parlance.rpc import Credentials
 

@@ -6,8 +6,7 @@ already is not delivered again; a partition that comes anew has a new ownership 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -15,26 +14,15 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
-from parlance.kafka_address import LEAVE_S, RETRY_S, Address
+from parlance.kafka_address import LEAVE_S, RETRY_S
 from parlance.kafka_client import behind, closed, consumer, heed_refusals, record_of, started
 from parlance.kafka_commits import Commits
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
-from parlance.kafka_wanted import Listener, Wanted, seek
+from parlance.kafka_wanted import Listener, Plumbing, Wanted, seek
 
 _POLL_MS = 1000
 _MOST = 512
 _LOOK_S = 0.05
-
-
-@dataclass(slots=True)
-class Plumbing:
-    """What a subscription needs of its bus. `after_appends` does work in call order with all appends."""
-
-    address: Address
-    prefix: str
-    flush: Callable[[], Awaitable[None]]
-    after_appends: Callable[[Callable[[], Awaitable[None]]], None]
-    stopped: Callable[["KafkaSubscription"], None]
 
 
 class KafkaSubscription:
@@ -51,6 +39,8 @@ class KafkaSubscription:
         self._loop = asyncio.get_running_loop()
         self._consumer: Any = None
         self._next: dict[Place, int] = {}
+        # Of who waits to be caught up since before it was open: the ends that are found then are theirs.
+        self._goals: list[dict[Place, int]] = []
         self._revocations = 0
         self._settled, self._moved, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._flowing = asyncio.Event()
@@ -87,6 +77,8 @@ class KafkaSubscription:
     async def caught_up(self) -> None:
         await self._plumbing.flush()
         goals: dict[Place, int] = {}
+        if self._consumer is None and self.wanted.group is None:
+            self._goals.append(goals)
         while True:
             if self._cut:
                 raise Unavailable("the subscription was stopped")
@@ -153,7 +145,10 @@ class KafkaSubscription:
                 heed_refusals(client)
                 client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
             else:
-                await seek(client, self.wanted)
+                ends = await seek(client, self.wanted)
+                for goals in self._goals:
+                    goals |= ends
+                self._goals = []
                 self._membership.assigned("", 0, self.wanted.places)
                 self._settled.set()
         except BaseException:

@@ -1,11 +1,12 @@
 """What a subscription reads, where it begins, and how it is told that its group shares out anew."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
+from parlance.kafka_address import Address
 from parlance.kafka_ownership import Place
 
 
@@ -20,16 +21,32 @@ class Wanted:
     from_us: int | None
 
 
-async def seek(client: Any, wanted: Wanted) -> None:
-    """Takes the places and goes to where it was asked to begin."""
+@dataclass(slots=True)
+class Plumbing:
+    """What a subscription needs of its bus. `after_appends` does work in call order with all appends."""
+
+    address: Address
+    prefix: str
+    flush: Callable[[], Awaitable[None]]
+    after_appends: Callable[[Callable[[], Awaitable[None]]], None]
+    stopped: Callable[[Any], None]
+
+
+async def seek(client: Any, wanted: Wanted) -> dict[Place, int]:
+    """Takes the places and goes to where it was asked to begin; where they end now. Nothing is fetched meanwhile: the
+    broker answers in order, and what is asked after a fetch of nothing waits as long as that does."""
     places = [TopicPartition(*place) for place in wanted.places]
     client.assign(places)
-    begin = await client.end_offsets(places)
+    client.pause(*places)
+    ends = await client.end_offsets(places)
+    begin = dict(ends)
     if wanted.from_us is not None:
         found = await client.offsets_for_times(dict.fromkeys(places, -(-wanted.from_us // 1000)))
         begin |= {place: at.offset for place, at in found.items() if at is not None}
     for place in places:
         client.seek(place, begin[place])
+    client.resume(*places)
+    return {(place.topic, place.partition): end for place, end in ends.items()}
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
