@@ -61,8 +61,8 @@ class Device:
         self._hearing = Hearing(hello, self, parts.carrier)
         self.entrance = Entrance(sessions.door, self.outbox, hello)
         self._input_over = False
-        # Turns whose acceptance is not durable yet.
-        self.unwritten: set[str] = set()
+        # Turns whose acceptance is not durable yet, and those of them that nobody waits for any more.
+        self.unwritten, self.given_up = set[str](), set[str]()
         self._written = asyncio.Event()
 
     @property
@@ -170,7 +170,7 @@ class Device:
             if exc is not None:
                 self.problem(as_error(exc))
                 self.done(header.turn_id)
-            elif not done.cancelled() and header.turn_id in self.turns:
+            elif not done.cancelled() and header.turn_id not in self.given_up:
                 self.outbox.put(ConverseResponse(accepted=accepted))
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)

@@ -69,5 +69,6 @@ def _tell(device: "Device", turn_id: str, sessions: "Sessions") -> None:
     what becomes of it stands in the log, and is not said."""
     device.problem(Unavailable(sessions.parts.bus.failed or NOTHING_TAKEN))
     if turn_id in device.unwritten:
+        device.given_up.add(turn_id)
         sessions.silence(turn_id)
         device.done(turn_id)

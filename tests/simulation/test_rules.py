@@ -15,7 +15,7 @@ SEEDED = [
     ("settle", 0, r"the end says SETTLEMENT_REFUSED of what is SETTLEMENT_DONE"),
     ("cancel_now", 0, r"was said after the interruption"),
     ("join", 0, r"mixed|run again"),
-    ("speaking_mark", 8, r"mixed"),
+    ("speaking_mark", 162, r"mixed"),
     ("act_once", 18, r"done \d times"),
     ("acks_before_close", 0, r"lost or repeated|answered without words"),
     ("inputs", 0, r"run again"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parlance.bus import Out, Record
-from parlance.v1.gateway_service_pb2 import ConverseRequest, Text
+from parlance.v1.gateway_service_pb2 import ConverseRequest, Interrupt, Text
 from parlance.v1.reply_pb2 import OUTCOME_ANSWERED, OUTCOME_REFUSED, ReplyEvent, TurnCompleted
 from parlance.v1.turn_pb2 import ErrorCode
 from services.gateway import device, door, standstill
@@ -108,3 +108,25 @@ async def test_where_the_log_is_well_a_late_end_is_waited_for(full: Full, stuck:
     stuck.takes, stuck.failed = True, ""
     with pytest.raises(TimeoutError):
         await full.hears(_text("what time is it"), until="spoken", session_id="s")
+
+
+async def test_one_that_was_interrupted_before_it_was_written_is_accepted_and_one_given_up_is_not(
+    full: Full,  # noqa: F811
+    stuck: Stuck,
+) -> None:
+    gave_up = asyncio.Event()
+
+    async def log_comes_back() -> None:
+        await gave_up.wait()
+        await stuck.free()
+
+    coming = asyncio.ensure_future(log_comes_back())
+    interrupted = [_text("what time is it"), ConverseRequest(interrupt=Interrupt())]
+    accepted, nothing = await asyncio.gather(
+        full.hears(*interrupted, until="accepted", session_id="a"),
+        full.hears(_text("and now"), until="accepted", seen={"problem": gave_up}, session_id="b"),
+        return_exceptions=True,
+    )
+    await coming
+    assert isinstance(accepted, list) and accepted[-1].accepted.turn_id
+    assert isinstance(nothing, TimeoutError)
