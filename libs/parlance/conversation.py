@@ -14,7 +14,7 @@ from parlance import clock, ids
 from parlance.client import Client
 from parlance.errors import Unreachable
 from parlance.v1.gateway_service_pb2 import ConverseRequest, ConverseResponse, Hello, Resume
-from parlance.v1.reply_pb2 import Outcome
+from parlance.v1.reply_pb2 import Outcome, Reason
 
 # How long no gateway may answer, and how often one is tried.
 _PATIENCE_S, _AGAIN_S = 15.0, 0.3
@@ -129,6 +129,10 @@ class Conversation:
         kind = response.WhichOneof("message") or ""
         if kind == "accepted":
             self._accepted(response.accepted)
+        elif kind == "ended" and response.ended.reason == Reason.REASON_OVERLOADED:
+            # Refused at the door: it is nowhere, and must not be asked of another gateway after its user was told so.
+            self._turn.open = False
+            self._turn.sent.clear()
         note = getattr(self, f"_on_{kind}", None)
         if note is None:
             return True

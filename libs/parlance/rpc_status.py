@@ -4,7 +4,7 @@ import grpc
 import grpc.aio
 
 from parlance import errors
-from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unavailable
+from parlance.errors import DeadlineExceeded, Internal, InvalidRequest, ParlanceError, Unreachable
 from parlance.rpc import Credentials
 from parlance.rpc_unreached import unreached
 from parlance.v1.turn_pb2 import Error
@@ -23,7 +23,8 @@ STATUS: dict[type[ParlanceError], grpc.StatusCode] = {
     errors.Refused: _S.FAILED_PRECONDITION,
     errors.Internal: _S.INTERNAL,
 }
-# What grpc.aio makes of a call whose end was noticed in writing to it, before the status was read.
+# What grpc.aio makes of a call whose end was noticed in writing to it, before the status was read: most often the
+# connection broke.
 _WRITE_FAILED = "Internal error from Core"
 _BY_STATUS = {
     **{status: cls for cls, status in reversed(STATUS.items())},
@@ -50,7 +51,7 @@ def from_status(
     if code == _S.UNAVAILABLE:
         return unreached(method, address, details, shown)
     if code == _S.INTERNAL and details == _WRITE_FAILED:
-        return Unavailable(f"{method}: {address} ended the call in the middle; try again")
+        return Unreachable(f"{method}: {address} ended the call in the middle; try again")
     error: type[ParlanceError] = _BY_STATUS.get(code, Internal)
     return error(f"{method} at {address}: {code.name} {details}")
 

@@ -138,9 +138,11 @@ def things_exist_once(evidence: Evidence) -> Iterator[str]:
 
 
 def what_was_told_is_true(evidence: Evidence, talkers: list[Talker]) -> Iterator[str]:
-    """What devices were told: what was accepted is in the log, the outcome is the log's, nothing is heard twice."""
+    """What devices were told: what was accepted is in the log, the outcome is the log's, nothing is heard twice. Of two
+    gateways one is there at any time, so no conversation is lost."""
     opened = evidence.opened()
     for talker in talkers:
+        yield from (f"the conversation of {talker.session} was lost: {why}" for why in talker.lost)
         for asked in talker.asked:
             yield from _told(asked, opened)
         for turn_id, heard in talker.heard.items():

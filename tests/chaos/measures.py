@@ -103,11 +103,12 @@ async def poison(running: Stack, result: Result, rounds: int = 3) -> tuple[list[
     without: list[float] = []
     with_: list[float] = []
     async with AsyncExitStack() as opened:
-        put = await opened.enter_async_context(poisoning(running, random.Random(result.plan.seed)))
+        dice = random.Random(result.plan.seed)
+        put = await opened.enter_async_context(poisoning(running, dice, result.poison))
 
         async def pour() -> None:
             while True:
-                result.poison.append(await put())
+                await put()
                 await asyncio.sleep(0.1)
 
         for _ in range(rounds):

@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,24 +147,26 @@ def _wanted(running: Stack, plan: Plan) -> tuple[list[Fault], Iterator[Fault]]:
 
 async def _poison(running: Stack, plan: Plan, result: Result, over: asyncio.Event) -> None:
     """By the way that all go, so that a partition keeps poison away too."""
-    async with poisoning(running, random.Random(f"{plan.seed}/poison")) as put:
+    async with poisoning(running, random.Random(f"{plan.seed}/poison"), result.poison) as put:
         while not over.is_set():
-            result.poison.append(await put())
+            await put()
             await asyncio.sleep(_POISON_EVERY_S)
 
 
 @asynccontextmanager
-async def poisoning(running: Stack, dice: random.Random) -> AsyncIterator[Callable[[], Any]]:
-    """What is yielded puts one event into a topic; it returns when the broker has it."""
+async def poisoning(
+    running: Stack, dice: random.Random, noted: list[Poison]
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """What is yielded puts one event into a topic; it returns when the broker has it. Whoever is cancelled meanwhile
+    has put it there all the same."""
     key_id, _ = Keys(running.processes.home / "keys.json").cipher("owner", create=True)
     bus = KafkaBus(running.broker.url)
     bus.declare(declared())
     await bus.start()
 
-    async def put() -> Poison:
-        poison = made(dice, key_id)
-        await bus.relay(poison.out())
-        return poison
+    async def put() -> None:
+        noted.append(made(dice, key_id))
+        await bus.relay(noted[-1].out())
 
     try:
         yield put

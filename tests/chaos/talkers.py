@@ -78,6 +78,8 @@ class Talker:
     asked: list[Asked] = field(default_factory=list)
     heard: dict[str, Heard] = field(default_factory=lambda: defaultdict(Heard))
     reconnected: int = 0
+    # Why it had to begin its conversation anew.
+    lost: list[str] = field(default_factory=list)
     _requests: "asyncio.Queue[ConverseRequest | None]" = field(default_factory=asyncio.Queue)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,6 +103,7 @@ class Talker:
     def _lost(self, exc: ParlanceError) -> None:
         """No gateway answered for long, and the conversation is over: what was accepted has its end in the log alone,
         what was not is asked again. What waits in line from before would be asked first."""
+        self.lost.append(exc.message)
         now = self.asked[-1] if self.asked else None
         if now is None or now.over:
             return

@@ -186,6 +186,10 @@ def test_a_device_that_was_told_otherwise_is_found() -> None:
     assert "accepted and is not in the log" in next(what_was_told_is_true(_whole(), [talker]))
 
 
+def test_a_conversation_that_was_lost_is_found() -> None:
+    assert "was lost: no gateway" in next(what_was_told_is_true(_whole(), [Talker("", "s", lost=["no gateway"])]))
+
+
 def test_what_is_shown_or_sounds_twice_is_found() -> None:
     talker = Talker("", "s", voiced=True)
     heard = talker.heard[TURN]

@@ -23,7 +23,7 @@ from parlance.v1.gateway_service_pb2 import (
     Spoken,
     Text,
 )
-from parlance.v1.reply_pb2 import Outcome
+from parlance.v1.reply_pb2 import Outcome, Reason
 
 Stream = Callable[[AsyncIterator[ConverseRequest]], AsyncGenerator[ConverseResponse, None]]
 
@@ -129,6 +129,22 @@ async def test_a_turn_of_which_nothing_follows_is_not_waited_for() -> None:
 
     got = await _run(Gateways(silent), ConverseRequest(text=Text(text="what time is it")))
     assert [r.WhichOneof("message") for r in got] == ["ready", "silence"]
+
+
+@pytest.mark.parametrize("asked", [ConverseRequest(text=Text(text="hello")), ConverseRequest(audio_end=AudioEnd())])
+async def test_what_was_refused_at_the_door_is_not_asked_of_the_next_gateway(asked: ConverseRequest) -> None:
+    """Its sentence was not said to the end."""
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        turn = (await anext(requests)).text.name or "one"
+        yield _ready(0)
+        refused = Ended(turn_id=turn, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED)
+        yield ConverseResponse(ended=refused)
+        raise Unreachable("the connection broke")
+
+    got = await _run(Gateways(dies), asked)
+    assert [r.WhichOneof("message") for r in got] == ["ready", "ended"]
 
 
 async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_twice() -> None:
