@@ -17,7 +17,7 @@ from parlance.client import Client
 from parlance.conversation import Conversation
 from parlance.errors import ParlanceError
 from parlance.v1.gateway_service_pb2 import AudioEnd, ConverseRequest, Hello, Listening, Played, Text
-from parlance.v1.reply_pb2 import Outcome
+from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.turn_pb2 import ErrorCode
 from tests.chaos.stack import SPOKEN
 
@@ -179,8 +179,8 @@ class Talker:
         now = self._now(ended.turn_id)
         if now is not None and now.turn_id == ended.turn_id:
             now.ended, now.outcome = time.monotonic(), Outcome.Name(ended.outcome).removeprefix("OUTCOME_").lower()
-            if ended.error.message:
-                now.problems.append(ended.error.message)
+            if ended.outcome != Outcome.OUTCOME_ANSWERED:
+                now.problems.append(ended.error.message or Reason.Name(ended.reason))
 
     def _on_spoken(self, spoken: Any) -> None:
         self._requests.put_nowait(ConverseRequest(played=Played(turn_id=spoken.turn_id, all=True)))
