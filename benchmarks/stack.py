@@ -33,6 +33,7 @@ from services.dialogue.dialogue import TOPICS as DIALOGUE_TOPICS
 from services.dialogue.dialogue import Dialogue
 from services.dialogue.handler import converse
 from services.dialogue.parts import Parts as DialogueParts
+from services.dialogue.wiring import lead_s
 from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
 from services.intent import handler as intent
@@ -122,7 +123,7 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
         intent=stateless(
             "intent", log, sealing, lambda event: intent.understand(event, routed), IntentEvent, intent.KINDS
         ),
-        dialogue=Dialogue(DialogueParts(bus, store, sealing, carrier, converse)),
+        dialogue=Dialogue(DialogueParts(bus, store, sealing, carrier, converse, lead_s=lead_s(bus))),
         gateway=GatewayService(GatewayParts(log, sealing, carrier, routes, history)),
         ticker=ticker,
         history=history,

@@ -20,3 +20,5 @@ class Parts:
     policy: Policy = allow_all
     # How long an unasked turn waits for the others before it cuts in.
     cut_in_s: float = 10.0
+    # What the first clause has of the loop before the model's next words are taken.
+    lead_s: float = 0.0

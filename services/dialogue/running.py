@@ -22,10 +22,6 @@ from services.dialogue.sessions import Session, Sessions
 from services.dialogue.terminal import failure_of, snapshot_id
 from services.dialogue.turns import Turns
 
-# The first clause goes on its way before the model's next words are taken. So many passes of the loop after the save,
-# Kafka's client has written it.
-_PASSES = 4
-
 
 class Running:
     def __init__(self, parts: Parts, sessions: Sessions, turns: Turns) -> None:
@@ -99,5 +95,5 @@ class Running:
         turn.speaking = handling.speaking() or event.header.event_id
         self._sessions.save(session, [record])
         await session.saved()
-        for _ in range(_PASSES):
-            await asyncio.sleep(0)
+        if self._parts.lead_s:
+            await asyncio.sleep(self._parts.lead_s)

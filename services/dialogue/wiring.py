@@ -2,6 +2,8 @@
 
 from contextlib import AsyncExitStack
 
+from parlance.bus import Bus
+from parlance.bus_journal import JournalBus
 from parlance.ground import Ground
 from parlance.process import Running
 from parlance.rpc import Carrier
@@ -11,7 +13,12 @@ from services.dialogue.parts import Parts
 
 
 def start(ground: Ground, carrier: Carrier) -> Dialogue:
-    return Dialogue(Parts(ground.bus, ground.store, ground.sealing, carrier, converse))
+    return Dialogue(Parts(ground.bus, ground.store, ground.sealing, carrier, converse, lead_s=lead_s(ground.bus)))
+
+
+def lead_s(bus: Bus) -> float:
+    """Kafka's client writes on the loop, and takes a millisecond; the journal is written in a thread."""
+    return 0.0 if isinstance(bus, JournalBus) else 0.001
 
 
 async def alone(ground: Ground, carrier: Carrier, stack: AsyncExitStack) -> Running:
