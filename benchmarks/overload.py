@@ -5,8 +5,8 @@ python -m benchmarks.overload [--seconds N] [--rounds N] [--cpu]
 `parlance run` on a core of its own, the generator (load_worker, open loop) on another one. What is scarce is a language
 model that answers 8 questions at once (infra/emulators/model.py, on the generator's core), the voice is `tone:`; with
 --cpu it is the core itself, with all default models and the default voice. The peak is looked for first, beside the
-same generator; then rounds of peak and three times the peak alternate. Goodput is what was answered with its first
-sound within five seconds of the intended moment, a second.
+same generator; then rounds of peak and three times the peak alternate. Goodput is what begins to be answered in a
+second, with its first sound within five seconds of the intended moment.
 """
 
 import argparse
@@ -79,8 +79,10 @@ class Load:
 
 
 def goodput(rows: list[Row], seconds: float) -> float:
-    """A second, of the questions that were due after the warm-up."""
-    return sum(_good(row) for row in rows if 1000.0 * WARM_S <= row.due < seconds * 1000) / (seconds - WARM_S)
+    """A second, of the answers that began after the warm-up and while questions still came: what is answered from a
+    queue afterwards, when nobody asks any more, is no rate that could be kept up."""
+    begun = (row for row in rows if row.first is not None and 1000.0 * WARM_S <= row.first < seconds * 1000)
+    return sum(map(_good, begun)) / (seconds - WARM_S)
 
 
 def _good(row: Row) -> bool:
