@@ -52,6 +52,8 @@ class Running:
             return
         turn.snapshot.CopyFrom(rows.snapshot_of(session.row))
         turn.snapshot_id = snapshot_id(turn, event.header.event_id)
+        # Beside the first ask, for whoever handles it again must ask the same. Mostly a save is on its way already.
+        self._sessions.save_soon(session)
 
     def _handling(self, session: Session, turn: OpenTurn, event: Any) -> Handling:
         loop = asyncio.get_running_loop()

@@ -1,62 +1,15 @@
 """What was heard of a turn, told while dialogue still has the turn open."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
 
-from google.protobuf.message import Message
-
-from parlance import clock
-from parlance.events import wrap
-from parlance.outgoing import record_of
-from parlance.rpc_direct import DirectCarrier
-from parlance.turn import Turn
 from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized
-from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
-from parlance.v1.state_pb2 import SessionSnapshot
-from parlance.v1.turn_pb2 import Header, Heard
-from services.dialogue.dialogue import TOPICS, Dialogue
-from services.dialogue.parts import Parts
-from tests.simulation.bus import SimBus, Writer
-from tests.simulation.loop import Life
-from tests.simulation.store import SimStore
-from tests.simulation.world import World
+from parlance.v1.turn_pb2 import Heard
+from services.dialogue.dialogue import TOPICS
+from tests.unit.dialogue_scene import Scene
 
 
-class _Scene:
-    """Answers every turn in two clauses, and notes what the conversation was when it began."""
-
-    def __init__(self) -> None:
-        self.world = World(1)
-        self.world.faulty = False
-        self.remembered: dict[str, list[str]] = {}
-        self._lives = 0
-
-    def dialogue(self) -> Dialogue:
-        self._lives += 1
-        writer = Writer(self.world, Life("dialogue", self._lives))
-        bus, store = SimBus(writer), SimStore(writer)
-        return Dialogue(Parts(bus, store, self.world.sealing, DirectCarrier({}), self._converse))
-
-    async def _converse(self, event: Any, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Any, None]:
-        self.remembered[turn.id] = [exchange.reply_text for exchange in turn.state.conversation]
-        yield ReplyClause(text="One.")
-        yield ReplyClause(text="Two.")
-        yield turn.close(Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED)
-
-    async def happens(self, cls: type[Any], turn: str, body: Message) -> None:
-        """Publishes it and waits until it has been handled."""
-        now = clock.now_us()
-        header = Header(event_id=f"{turn} {type(body).__name__}", turn_id=turn, session_id="s", user_id="u")
-        header.accepted_at_us = header.asked_at_us = now
-        header.deadline_us = now + 30_000_000
-        out = record_of(wrap(cls, header, body), self.world.sealing.seal)
-        self.world.append(out, None, self.world.loop.time())
-        await asyncio.sleep(1)
-
-
-async def _a_turn_that_was_heard_before_its_end(scene: _Scene, restarts: bool) -> None:
+async def _a_turn_that_was_heard_before_its_end(scene: Scene, restarts: bool) -> None:
     running = asyncio.create_task(scene.dialogue().stage.run(TOPICS))
     await scene.happens(SessionEvent, "t1", TurnAccepted(text="first"))
     await scene.happens(SessionEvent, "t1", ReplyHeard(heard=Heard(turn_id="t1", clauses=1)))
@@ -69,12 +22,12 @@ async def _a_turn_that_was_heard_before_its_end(scene: _Scene, restarts: bool) -
 
 
 def test_what_was_heard_of_a_turn_before_its_end_is_all_that_is_remembered() -> None:
-    scene = _Scene()
+    scene = Scene()
     scene.world.run(_a_turn_that_was_heard_before_its_end(scene, restarts=False))
     assert scene.remembered == {"t1": [], "t2": ["One."]}
 
 
 def test_a_restart_does_not_forget_what_was_heard_of_a_turn_that_is_open() -> None:
-    scene = _Scene()
+    scene = Scene()
     scene.world.run(_a_turn_that_was_heard_before_its_end(scene, restarts=True))
     assert scene.remembered == {"t1": [], "t2": ["One."]}
