@@ -40,7 +40,7 @@ class Dialogue:
         self._parts = parts
         work = Work(self.process, self.failed, self._cuts, self._held_up, self.caught_up)
         self.stage = Stage(STAGE, parts.bus, parts.sealing, work)
-        self._sessions = Sessions(parts.store, parts.sealing)
+        self._sessions = Sessions(parts.store, parts.sealing, self._stale)
         self._timers = Timers(self.stage.inject)
         self._turns = Turns(parts, self._sessions, self._timers)
         self._running = Running(parts, self._sessions, self._turns)
@@ -59,7 +59,7 @@ class Dialogue:
 
     async def process(self, item: Item) -> None:
         user = "" if isinstance(item.event, Due) else item.event.header.user_id
-        session = await self._sessions.get(item.session, user)
+        session = await self._sessions.get(item.session, user, item.ownership if item.record is not None else 0)
         session.cut = item.cut
         if isinstance(item.event, Due):
             await self._due(session, item.event)
@@ -74,6 +74,11 @@ class Dialogue:
         if isinstance(new.event, Due) and new.event.cut_in:
             return self._unasked.may_cut(new.session, new.event.turn_id, _turn_of(running))
         return cuts(running, new)
+
+    def _stale(self, session: Session) -> None:
+        """What this process remembers of a turn counts only within the ownership in which it learned it (1a.19)."""
+        for turn in session.row.open:
+            self._turns.handlings.pop(turn.header.turn_id, None)
 
     def _held_up(self, item: Item) -> None:
         if not isinstance(item.event, Due) and isinstance(payload(item.event), TimerFired):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -37,6 +37,8 @@ class Session:
     lost: bool = False
     # The version at which `row` was made.
     made_at: int = 0
+    # The ownership of its partition under which the row was loaded; 0: none is known.
+    ownership: int = 0
     # A save that waits for company, and what makes it when none comes.
     soon: "asyncio.Future[int] | None" = None
     timer: asyncio.TimerHandle | None = None
@@ -57,13 +59,18 @@ class Session:
 
 
 class Sessions:
-    def __init__(self, store: Store, sealing: Sealing) -> None:
-        self._store, self._sealing = store, sealing
+    def __init__(self, store: Store, sealing: Sealing, stale: Callable[[Session], None] = lambda session: None) -> None:
+        """`stale` is told of a row here that others may have saved since."""
+        self._store, self._sealing, self._stale = store, sealing, stale
         self._cache: OrderedDict[str, Session] = OrderedDict()
 
-    async def get(self, session_id: str, user: str) -> Session:
-        """The session's row, loaded where it is not cached."""
+    async def get(self, session_id: str, user: str, ownership: int = 0) -> Session:
+        """The session's row, loaded where it is not cached, or was cached under an ownership before this one: in
+        between the session was somebody else's."""
         found = self._cache.get(session_id)
+        if found is not None and found.ownership < ownership:
+            self._let_go(found)
+            found = None
         if found is not None:
             self._cache.move_to_end(session_id)
             found.renew()
@@ -72,10 +79,18 @@ class Sessions:
         if (found := self._cache.get(session_id)) is not None:  # loaded by another task meanwhile
             return found
         found = self._cache[session_id] = self._opened(session_id, user, version, blob)
+        found.ownership = ownership
         if blob is not None:
             self.save(found)  # on its next save, an owner from before finds out that it is none any more
         self._evict()
         return found
+
+    def _let_go(self, session: Session) -> None:
+        """What waits to be saved is refused now where somebody has saved meanwhile; what they saved counts."""
+        if session.soon is not None:
+            self._save_now(session)
+        del self._cache[session.id]
+        self._stale(session)
 
     def save(self, session: Session, outbox: Sequence[Out] = ()) -> "asyncio.Future[int]":
         """Saves the row and appends, in one transaction, in call order with everything else appended. Raises Conflict
