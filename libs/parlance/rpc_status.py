@@ -23,6 +23,7 @@ STATUS: dict[type[ParlanceError], grpc.StatusCode] = {
     errors.Refused: _S.FAILED_PRECONDITION,
     errors.Internal: _S.INTERNAL,
 }
+# A server that stops ends its running calls as CANCELLED; what we cancel ourselves never comes back as a status.
 # What grpc.aio makes of a call whose end was noticed in writing to it, before the status was read: most often the
 # connection broke.
 _WRITE_FAILED = "Internal error from Core"
@@ -30,7 +31,6 @@ _BY_STATUS = {
     **{status: cls for cls, status in reversed(STATUS.items())},
     _S.NOT_FOUND: errors.InvalidRequest,
     _S.OUT_OF_RANGE: errors.InvalidRequest,
-    _S.CANCELLED: errors.Unavailable,  # what a server that stops gives its running calls
     _S.UNIMPLEMENTED: errors.Unavailable,
 }
 
@@ -50,7 +50,7 @@ def from_status(
         return InvalidRequest(f"a message of {method} is larger than 16 MiB: send it in pieces")
     if code == _S.UNAVAILABLE:
         return unreached(method, address, details, shown)
-    if code == _S.INTERNAL and details == _WRITE_FAILED:
+    if code == _S.CANCELLED or (code == _S.INTERNAL and details == _WRITE_FAILED):
         return Unreachable(f"{method}: {address} ended the call in the middle; try again")
     error: type[ParlanceError] = _BY_STATUS.get(code, Internal)
     return error(f"{method} at {address}: {code.name} {details}")
