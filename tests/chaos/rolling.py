@@ -6,12 +6,14 @@ import random
 import time
 from pathlib import Path
 
+from parlance.events import kind
 from parlance.process import PATIENCE_S
-from tests.chaos.run import background
+from tests.chaos.run import Result, background
 from tests.chaos.stack import Stack
 from tests.chaos.talkers import Talker, questions
 
 _END_S = 40.0
+_AROUND_US = 3_000_000
 # Short timers are heard in the same sessions, and their turns silence others: here nothing else cuts a turn.
 _NOT_ASKED = "set a timer for 3 seconds"
 
@@ -71,6 +73,26 @@ def failed(running: Stack, talkers: list[Talker], away: dict[str, float]) -> lis
         else:
             found.append(line)
     return found
+
+
+def story(result: Result) -> str:
+    """What the log has of the sessions in which a turn was not answered, around it: for whoever looks for the cause."""
+    lines = []
+    facts = [fact for turn in result.evidence.turns.values() for fact in turn.facts]
+    for asked in (a for t in result.talkers for a in t.asked if a.outcome != "answered"):
+        own = [f.ts_us for f in facts if f.event.header.turn_id == asked.turn_id]
+        if not own:
+            continue
+        first, last = min(own) - _AROUND_US, max(own) + _AROUND_US
+        near = [f for f in facts if f.event.header.session_id == asked.session and first < f.ts_us < last]
+        for fact in sorted(near, key=lambda f: f.ts_us):
+            name, header = kind(fact.event), fact.event.header
+            body = " ".join(str(getattr(fact.event, name)).split())[:120]
+            at = (fact.ts_us - first) / 1e6
+            lines.append(
+                f"{at:7.3f} {header.turn_id[:8]} {name} of {header.device_id[:8]} to {header.reply_partition}: {body}"
+            )
+    return "\n".join(lines)
 
 
 def _is_alone(running: Stack, name: str) -> bool:

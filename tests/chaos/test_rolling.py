@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.judge import judge, what_was_told_is_true
-from tests.chaos.rolling import failed, under_load
+from tests.chaos.rolling import failed, story, under_load
 from tests.chaos.run import Plan, Result, settle, talking
 from tests.chaos.stack import Stack, replicas, stack
 from tests.processes import SERVICES
@@ -21,7 +21,7 @@ async def _right(running: Stack, result: Result, away: dict[str, float]) -> None
     """No turn failed, and what is left is as the contract has it."""
     await settle(running, result)
     found = failed(running, result.talkers, away)
-    assert not found, "\n".join(found)
+    assert not found, "\n".join([*found, story(result)])
     assert running.problems == []
     assert judge(result.evidence) == []
     assert list(what_was_told_is_true(result.evidence, result.talkers)) == []
