@@ -7,12 +7,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from parlance import clock, ids
 from parlance.client import Client
 from parlance.errors import Unreachable
+from parlance.said import Said
 from parlance.v1.gateway_service_pb2 import ConverseRequest, ConverseResponse, Hello, Resume
 from parlance.v1.reply_pb2 import Outcome, Reason
 
@@ -24,25 +25,18 @@ _EARLIER_US = 10_000_000
 
 @dataclass(slots=True)
 class _Turn:
-    """The newest turn, as far as this client knows of it. `sent`: what it was asked with, until that is known to be
-    accepted (and, where it was spoken, to have become words). `partition`: where its replies stand, of the gateway that
-    was asked first; -1 while that has not said so."""
+    """The newest turn, as far as this client knows of it. `partition`: where its replies stand, of the gateway that was
+    asked first; -1 while that has not said so."""
 
     id: str = ""
     partition: int = -1
     since_us: int = 0
-    sent: list[ConverseRequest] = field(default_factory=list)
     open: bool = False
     # Clauses that were shown; whole ones that sounded; milliseconds of the next one's sound.
     shown: int = 0
     ended: bool = False
     clauses: int = 0
     ms: float = 0.0
-
-    @property
-    def speaks(self) -> bool:
-        """It was spoken and has not become words: then all of it is said again, as a turn of its own."""
-        return bool(self.sent) and not self.sent[0].HasField("text")
 
     def heard(self, seq: int, ms: float) -> None:
         if seq != self.clauses:
@@ -58,7 +52,7 @@ class Conversation:
         self._hello = Hello()
         self._hello.CopyFrom(hello)
         self._hello.resumes = True
-        self._turn = _Turn()
+        self._turn, self._said = _Turn(), Said(hello)
         # Of the gateway that this connection leads to.
         self._partition = -1
         self._ready = self._over = False
@@ -86,18 +80,17 @@ class Conversation:
         return not self._ready or now - self._silent_since > _PATIENCE_S
 
     def _accepted(self, accepted: Any) -> None:
-        turn = self._turn
-        if not turn.speaks:
-            turn.sent.clear()
-        if turn.id != accepted.turn_id:
-            turn = self._turn = _Turn(accepted.turn_id, self._partition, sent=turn.sent, open=True)
-        turn.since_us = accepted.accepted_at_us - _EARLIER_US
+        self._said.accepted(accepted)
+        if self._turn.id != accepted.turn_id:
+            self._turn = _Turn(accepted.turn_id, self._partition, open=True)
+        self._turn.since_us = accepted.accepted_at_us - _EARLIER_US
 
     async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
-        again, turn, self._partition = list(self._turn.sent), self._turn, -1
+        turn, self._partition = self._turn, -1
+        speaks, again = self._said.speaks(turn.id), self._said.again()
         hello = Hello()
         hello.CopyFrom(self._hello)
-        if turn.open and turn.id and turn.partition >= 0 and not turn.speaks:
+        if turn.open and turn.id and turn.partition >= 0 and not speaks:
             resume = Resume(turn_id=turn.id, partition=turn.partition, since_us=turn.since_us)
             resume.clauses, resume.ms = turn.clauses, int(turn.ms)
             hello.resume.CopyFrom(resume)
@@ -118,11 +111,10 @@ class Conversation:
         if kind == "text":
             request.text.name = request.text.name or ids.new()
             since_us = clock.now_us() - _EARLIER_US
-            self._turn = _Turn(request.text.name, self._partition, since_us, [request], open=True)
-        elif kind in ("audio", "audio_end"):
-            if not self._turn.sent:
-                self._turn = _Turn(open=True)
-            self._turn.sent.append(request)
+            self._turn = _Turn(request.text.name, self._partition, since_us, open=True)
+            self._said.text(request)
+        elif kind in ("audio", "audio_end") and self._said.sound(request):
+            self._turn = _Turn(open=True)
 
     def _is_new(self, response: ConverseResponse) -> bool:
         """Notes how far things are. False: the client knows it already."""
@@ -132,7 +124,11 @@ class Conversation:
         elif kind == "ended" and response.ended.reason == Reason.REASON_OVERLOADED:
             # Refused at the door: it is nowhere, and must not be asked of another gateway after its user was told so.
             self._turn.open = False
-            self._turn.sent.clear()
+            self._said.forget()
+        elif kind == "transcript":
+            self._said.understood(response.transcript.turn_id)
+        elif kind in ("ended", "spoken"):
+            self._said.over(getattr(response, kind).turn_id)
         note = getattr(self, f"_on_{kind}", None)
         if note is None:
             return True
@@ -146,10 +142,6 @@ class Conversation:
             self._turn.partition = ready.partition
         self._hello.session_id, self._hello.device_id = ready.session_id, ready.device_id
         return not known
-
-    def _on_transcript(self, transcript: Any) -> bool:
-        self._turn.sent.clear()
-        return True
 
     def _on_audio(self, audio: Any) -> bool:
         self._turn.heard(audio.seq, len(audio.pcm) * 500 / audio.sample_rate_hz)

@@ -21,6 +21,7 @@ from parlance.v1.gateway_service_pb2 import (
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.session_pb2 import DeviceAttached, DeviceDetached, Interruption, TurnAccepted, TurnInterrupted
 from parlance.v1.turn_pb2 import LABEL_PERSONAL, MODALITY_SPOKEN, MODALITY_TYPED, MODALITY_UNSPECIFIED, Header, Modality
+from services.gateway.acceptances import Acceptances
 from services.gateway.door import Entrance
 from services.gateway.hearing import Hearing
 from services.gateway.hello import NAME_MAX, TEXT_MAX, check, turn_id_of
@@ -30,8 +31,6 @@ from services.gateway.sessions import Sessions
 
 HEAR_US = 60_000_000
 ANSWER_US = 30_000_000
-# Of one client's turns so many may wait to be durable; what else it asks is not read yet.
-_UNWRITTEN_MAX = 16
 
 
 class Device:
@@ -61,9 +60,7 @@ class Device:
         self._hearing = Hearing(hello, self, parts.carrier)
         self.entrance = Entrance(sessions.door, self.outbox, hello)
         self._input_over = False
-        # Turns whose acceptance is not durable yet, and those of them that nobody waits for any more.
-        self.unwritten, self.given_up = set[str](), set[str]()
-        self._written = asyncio.Event()
+        self.acceptances = Acceptances(self.outbox)
 
     @property
     def room(self) -> tuple[str, str]:
@@ -111,7 +108,7 @@ class Device:
             kind = message.WhichOneof("message")
             if kind == "text":
                 self._typed(message.text)
-                await self._few_unwritten()
+                await self.acceptances.few()
             elif kind == "interrupt":
                 self.interrupt(Interruption.INTERRUPTION_BUTTON)
             elif kind == "played":
@@ -121,11 +118,6 @@ class Device:
                 yield message
             else:
                 self.problem(InvalidRequest("hello comes once, first; then audio, text, interrupt or played"))
-
-    async def _few_unwritten(self) -> None:
-        while len(self.unwritten) >= _UNWRITTEN_MAX:
-            self._written.clear()
-            await self._written.wait()
 
     def _typed(self, typed: Text) -> None:
         text = typed.text.strip()
@@ -160,21 +152,19 @@ class Device:
         return header
 
     def _accept(self, header: Header, body: TurnAccepted) -> None:
-        """Accepted is said when the fact is durable."""
         self.turns[header.turn_id] = header
 
         def written(done: "asyncio.Future[Record]") -> None:
-            self.unwritten.discard(header.turn_id)
-            self._written.set()
-            exc = None if done.cancelled() else done.exception()
-            if exc is not None:
+            exc = asyncio.CancelledError() if done.cancelled() else done.exception()
+            if exc is None:
+                return self.acceptances.written(accepted)
+            self.acceptances.failed(header.turn_id)
+            if not done.cancelled():
                 self.problem(as_error(exc))
                 self.done(header.turn_id)
-            elif not done.cancelled() and header.turn_id not in self.given_up:
-                self.outbox.put(ConverseResponse(accepted=accepted))
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
-        self.unwritten.add(header.turn_id)
+        self.acceptances.add(header.turn_id)
         self._sessions.accept(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:

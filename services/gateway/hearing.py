@@ -21,9 +21,9 @@ from parlance.v1.gateway_service_pb2 import (
 )
 from parlance.v1.speech_service_pb2 import HearRequest, HearStart
 from parlance.v1.turn_pb2 import Header
+from services.gateway.acceptances import Acceptances
 from services.gateway.door import Entrance
 from services.gateway.kept_sound import KeptSound
-from services.gateway.outbox import Outbox
 
 _FILE_MAX = 256 * 1024 * 1024
 _PIECE_BYTES = 6400  # 200 ms
@@ -35,7 +35,7 @@ _PATIENCE_S, _AGAIN_S = 10.0, 0.2
 class Listener(Protocol):
     session_id: str
     device_id: str
-    outbox: Outbox
+    acceptances: Acceptances
     entrance: Entrance
     turns: dict[str, Header]
 
@@ -162,7 +162,7 @@ class Hearing:
             self._kept.settled("")
 
     def _on(self, response: Any) -> None:
-        kind, send = response.WhichOneof("message"), self._listener.outbox.put
+        kind, tell = response.WhichOneof("message"), self._listener.acceptances.words
         if kind == "started":
             header = self._again.popleft() if self._again else self._begin()
             self._to_speech.put_nowait(HearRequest(turn=header))
@@ -171,12 +171,10 @@ class Hearing:
             self._untold = max(0, self._untold - 1)
             self._told.set()
         elif kind == "interim":
-            send(ConverseResponse(interim=Interim(turn_id=self._turn_id, text=response.interim.text)))
+            interim = Interim(turn_id=self._turn_id, text=response.interim.text)
+            tell(interim.turn_id, ConverseResponse(interim=interim))
         elif kind == "final":
             final = response.final
             self._kept.settled(final.turn_id)
-            send(
-                ConverseResponse(
-                    transcript=Transcript(turn_id=final.turn_id, text=final.text, no_speech=final.no_speech)
-                )
-            )
+            words = Transcript(turn_id=final.turn_id, text=final.text, no_speech=final.no_speech)
+            tell(words.turn_id, ConverseResponse(transcript=words))

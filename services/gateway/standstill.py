@@ -68,7 +68,7 @@ def _tell(device: "Device", turn_id: str, sessions: "Sessions") -> None:
     """How a turn ended is dialogue's to say, and comes when the log brings it. One that was never accepted is over:
     what becomes of it stands in the log, and is not said."""
     device.problem(Unavailable(sessions.parts.bus.failed or NOTHING_TAKEN))
-    if turn_id in device.unwritten:
-        device.given_up.add(turn_id)
+    if turn_id in device.acceptances:
+        device.acceptances.give_up(turn_id)
         sessions.silence(turn_id)
         device.done(turn_id)

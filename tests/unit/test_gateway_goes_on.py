@@ -14,6 +14,7 @@ from parlance.v1.speech_service_pb2 import HearRequest, HearResponse, SpeechEnde
 from parlance.v1.tts_service_pb2 import SpeakBegan, SpeakRequest, SpeakResponse
 from parlance.v1.turn_pb2 import Header
 from services.gateway import hearing
+from services.gateway.acceptances import Acceptances
 from services.gateway.hearing import Hearing
 from services.gateway.kept_sound import KeptSound
 from services.gateway.outbox import Outbox
@@ -54,6 +55,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.outbox = Outbox()
+        self.acceptances = Acceptances(self.outbox)
         self.problems: list[Exception] = []
         self.began = 0
         self.turns: dict[str, Header] = {}

@@ -11,6 +11,7 @@ from parlance.rpc_direct import DirectCarrier
 from parlance.v1.gateway_service_pb2 import AudioEncoding, AudioEnd, ConverseRequest, Hello, Listening
 from parlance.v1.speech_service_pb2 import HearRequest, HearResponse, SpeechEnded, SpeechFinal, SpeechStarted
 from parlance.v1.turn_pb2 import Header
+from services.gateway.acceptances import Acceptances
 from services.gateway.hearing import Hearing
 from services.gateway.outbox import Outbox
 
@@ -40,6 +41,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.outbox = Outbox()
+        self.acceptances = Acceptances(self.outbox)
         self.turns: dict[str, Header] = {}
         self.problems: list[ParlanceError] = []
 
