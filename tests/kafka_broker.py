@@ -1,9 +1,7 @@
 """The broker of the Kafka tests: in Docker (Testcontainers) where there is Docker, else from Maven, else none."""
 
-import contextlib
 import fcntl
 import os
-import random
 import shutil
 import signal
 import socket
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "infra/local/kafka.sh"
@@ -35,9 +35,6 @@ class Broker(Protocol):
 
     def forget(self) -> None:
         """Ends it, and its data with it."""
-
-
-_given: set[int] = set()
 
 
 @cache
@@ -93,22 +90,6 @@ def own(folder: Path) -> Iterator[str]:
         yield made.url
     finally:
         made.forget()
-
-
-def free_port() -> int:
-    """One whose neighbour, which the controller takes, is free too. Below those that outgoing connections get: a client
-    that looks for a dead broker there may be connected to itself, and then the broker cannot come back. None is given
-    twice, for most are asked for before they are used; each process of a test run has a range of its own."""
-    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0) % 4
-    while True:
-        port = random.randrange(20_000 + 3_000 * worker, 23_000 + 3_000 * worker)
-        if port in _given:
-            continue
-        _given.update((port, port + 1))
-        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            two.bind(("127.0.0.1", port + 1))
-            return port
 
 
 def answers(port: int) -> bool:

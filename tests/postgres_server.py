@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests import kafka_broker
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 
 IMAGE = "postgres:15"
 USER, PASSWORD = "parlance", "parlance"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests import kafka_broker
 from tests.e2e.conftest import ROOT, Platform
-from tests.kafka_broker import Broker, free_port
+from tests.kafka_broker import Broker
+from tests.ports import free_port
 
 SERVICES = ("ledger", "context", "actions", "llm", "tts", "speech", "intent", "dialogue", "gateway")
 READY_S = 60.0

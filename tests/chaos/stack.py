@@ -18,7 +18,8 @@ from parlance.routes import Routes
 from parlance.v1.control_pb2 import RouteSet
 from tests import kafka_broker
 from tests.chaos.proxy import Proxy
-from tests.kafka_broker import Broker, free_port
+from tests.kafka_broker import Broker
+from tests.ports import free_port
 from tests.processes import Process, Processes
 
 _LOOK_S = 0.25

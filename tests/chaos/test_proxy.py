@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from tests.chaos.proxy import Proxy, owner
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 
 
 @asynccontextmanager

@@ -19,7 +19,8 @@ from infra.local.certificates import Authority, make
 from parlance import tls
 from parlance.kafka_address import Address, parse
 from parlance.kafka_topics import opened_admin
-from tests.kafka_broker import SCRIPT, free_port
+from tests.kafka_broker import SCRIPT
+from tests.ports import free_port
 
 TOPIC_DENIED, GROUP_DENIED = 29, 30
 # No such member, or the group has no coordinator yet: what is said after the right to it was found good.

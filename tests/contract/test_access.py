@@ -22,7 +22,8 @@ from parlance.events import TOPICS, declared
 from parlance.kafka_address import GROUP_PREFIX
 from parlance.rpc import Credentials
 from tests.contract.bus_suite_tools import Collector, until
-from tests.kafka_broker import ROOT, free_port
+from tests.kafka_broker import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 pytest.importorskip("aiokafka")

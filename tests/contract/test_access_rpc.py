@@ -16,7 +16,7 @@ from parlance.rpc import Call, Credentials, descriptor, snake
 from parlance.rpc_grpc import GrpcCarrier, _channel_credentials
 from parlance.rpc_server import GrpcServer
 from parlance.v1.turn_pb2 import Header
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

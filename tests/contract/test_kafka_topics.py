@@ -11,7 +11,7 @@ from parlance.cli import app
 from parlance.errors import InvalidRequest, Unavailable
 from parlance.events import TopicInfo
 from tests.contract.kafka_tools import create, fresh
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 pytest.importorskip("aiokafka")

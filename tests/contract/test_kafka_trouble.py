@@ -15,7 +15,7 @@ from parlance.errors import InvalidRequest, Unavailable
 from parlance.events import TopicInfo
 from tests.contract.bus_suite_tools import Collector, numbered, opened, out, until
 from tests.contract.kafka_tools import create, fresh, opener, started
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 aiokafka = pytest.importorskip("aiokafka")

@@ -32,7 +32,7 @@ from tests.contract.ledger_faust_tools import (  # noqa: E402
     with_log,
     write,
 )
-from tests.kafka_broker import free_port  # noqa: E402
+from tests.ports import free_port  # noqa: E402
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

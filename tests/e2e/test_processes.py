@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Platform
 from tests.e2e.spoken import AUDIO
-from tests.kafka_broker import free_port
+from tests.ports import free_port
 from tests.processes import Processes, processes
 
 pytestmark = pytest.mark.kafka
