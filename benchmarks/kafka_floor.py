@@ -21,9 +21,9 @@ from parlance.kafka_client import consumer, producer
 from parlance.v1.session_pb2 import SessionEvent
 
 HOPS = tuple(TopicInfo(f"floor{n}.v1", 4) for n in range(3))
-_COMMIT_S = 0.05
+COMMIT_S = 0.05
 # Of a turn's three hops up to its first clause one comes with a row: dialogue's.
-_WITH_ROW = 2
+WITH_ROW = 2
 
 
 class Rows:
@@ -116,7 +116,7 @@ class Floor:
 
     async def _hop(self, n: int, event: SessionEvent) -> None:
         value = event.SerializeToString()
-        if n == _WITH_ROW:
+        if n == WITH_ROW:
             await self._rows.put(value)
         key = event.header.session_id.encode()
         sent = await self._producer.send(HOPS[n].name, value, key, hash(key) % 4, headers=[("began_us", b"1" * 16)])
@@ -137,6 +137,6 @@ class Floor:
 
 async def _commits(client: Any) -> None:
     while True:
-        await asyncio.sleep(_COMMIT_S)
+        await asyncio.sleep(COMMIT_S)
         with contextlib.suppress(Exception):
             await client.commit()

@@ -1,9 +1,10 @@
 """What a typed chat turn over Kafka costs when all models take 0 ms: from the text at the gateway to the first clause.
 
-python -m benchmarks.kafka_turn [--rounds N] [--turns N]
+python -m benchmarks.kafka_turn [--rounds N] [--turns N] [--client aiokafka|librdkafka]
 
 All services in one process, as `PARLANCE_BUS=kafka://... make run` has them (rows and outbox in SQLite). Beside it,
-interleaved in one run on the same broker: the floor (benchmarks/kafka_floor.py). The broker is one of Maven's or
+interleaved in one run on the same broker: the floor (benchmarks/kafka_floor.py), and both of them with librdkafka
+(bus_kafka_rd, benchmarks/kafka_floor_rd.py). The broker is one of Maven's or
 Docker's, made for this run; it shares the machine with what is measured.
 """
 
@@ -11,8 +12,8 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ import uvloop
 
 from benchmarks import report
 from benchmarks.kafka_floor import HOPS, Floor
+from benchmarks.kafka_floor_rd import RD_HOPS, RdFloor
 from benchmarks.report import p50, p99, verdict
 from benchmarks.stack import Pieces, Setup, built, running
 from benchmarks.typing_device import TypingDevice
 from parlance.bus_kafka import KafkaBus
+from parlance.bus_kafka_rd import RdKafkaBus
 from parlance.bus_outbox import OutboxBus
-from parlance.events import declared
+from parlance.events import TopicInfo, declared
 from parlance.kafka_address import parse
 from parlance.kafka_topics import Topics
 from parlance.store_sqlite import SqliteStore
@@ -46,6 +49,9 @@ class Round:
     took: list[float] = field(default_factory=list)
     cpu_ms: float = 0.0
     per_s: float = 0.0
+
+
+Found = dict[str, dict[str, list[Round]]]
 
 
 async def _round(once: Once, turns: int) -> Round:
@@ -68,8 +74,8 @@ async def _repeatedly(once: Once, n: int, times: int) -> None:
         await once(n)
 
 
-async def _whole(stack: AsyncExitStack, url: str, home: Path) -> Once:
-    outbox = OutboxBus(home / "rows.db", KafkaBus(url))
+async def _whole(stack: AsyncExitStack, log: KafkaBus, home: Path) -> Once:
+    outbox = OutboxBus(home / "rows.db", log)
     pieces: Pieces = await stack.enter_async_context(
         built(home, Setup(), store=lambda bus: SqliteStore(bus.rows), bus=outbox)
     )
@@ -84,71 +90,106 @@ async def _whole(stack: AsyncExitStack, url: str, home: Path) -> Once:
     return once
 
 
-async def measure(url: str, rounds: int, turns: int) -> dict[str, list[Round]]:
-    found: dict[str, list[Round]] = {"whole": [], "floor": []}
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What carries the records: of the whole, and of its floor."""
+
+    bus: type[KafkaBus]
+    floor: type[Floor] | type[RdFloor]
+    hops: Sequence[TopicInfo]
+
+
+CLIENTS = {"aiokafka": Client(KafkaBus, Floor, HOPS), "librdkafka": Client(RdKafkaBus, RdFloor, RD_HOPS)}
+
+
+async def _pair(stack: AsyncExitStack, client: Client, url: str) -> dict[str, Once]:
+    """Each on a broker of its own: on one, both would answer the same turn."""
     async with Topics(parse(url)) as topics:
-        await topics.create([*declared(), *HOPS])
+        await topics.create([*declared(), *client.hops])
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    floor = await stack.enter_async_context(client.floor(parse(url), home))
+    return {"whole": await _whole(stack, client.bus(url), home), "floor": lambda n: floor.once(f"session-{n}")}
+
+
+async def measure(urls: dict[str, str], rounds: int, turns: int) -> Found:
     async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        floor = await stack.enter_async_context(Floor(parse(url), home))
-        forms = {"whole": await _whole(stack, url, home), "floor": lambda n: floor.once(f"session-{n}")}
+        pairs = {name: await _pair(stack, CLIENTS[name], url) for name, url in urls.items()}
+        found: Found = {name: {form: [] for form in pair} for name, pair in pairs.items()}
         for n in range(rounds + 1):
-            for name, once in forms.items():
-                made = await _round(once, turns)
-                if n:  # the first round warms up
-                    found[name].append(made)
+            for name, pair in pairs.items():
+                for form, once in pair.items():
+                    made = await _round(once, turns)
+                    if n:  # the first round warms up
+                        found[name][form].append(made)
     return found
 
 
-def numbers(found: dict[str, list[Round]]) -> dict[str, Any]:
-    """Medians over the rounds; ratios are of rounds that ran side by side."""
-    forms = {
-        name: {
-            "first_clause_p50_ms": p50([p50(r.took) for r in rounds]),
-            "first_clause_p99_ms": p50([p99(r.took) for r in rounds]),
-            "cpu_ms": p50([r.cpu_ms for r in rounds]),
-            "per_s": p50([r.per_s for r in rounds]),
-            "per_cpu_s": p50([1000 / r.cpu_ms for r in rounds]),
-        }
-        for name, rounds in found.items()
-    }
-    pairs = list(zip(found["whole"], found["floor"], strict=True))
+def _form(rounds: list[Round]) -> dict[str, float]:
+    """Medians over the rounds."""
+    cpu_ms = p50([r.cpu_ms for r in rounds])
     return {
-        "rounds": len(pairs),
-        "turns_a_round": len(found["whole"][0].took),
-        "forms": forms,
-        "p50_over_floor": p50([p50(a.took) / p50(b.took) for a, b in pairs]),
-        "p99_over_floor": p50([p99(a.took) / p99(b.took) for a, b in pairs]),
+        "first_clause_p50_ms": p50([p50(r.took) for r in rounds]),
+        "first_clause_p99_ms": p50([p99(r.took) for r in rounds]),
+        "cpu_ms": cpu_ms,
+        "per_s": p50([r.per_s for r in rounds]),
+        "per_cpu_s": 1000 / cpu_ms,
     }
+
+
+def numbers(found: Found) -> dict[str, Any]:
+    """Ratios are of rounds that ran side by side."""
+    told: dict[str, Any] = {}
+    for name, forms in found.items():
+        pairs = list(zip(forms["whole"], forms["floor"], strict=True))
+        told[name] = {
+            "rounds": len(pairs),
+            "turns_a_round": len(forms["whole"][0].took),
+            "forms": {form: _form(rounds) for form, rounds in forms.items()},
+            "p50_over_floor": p50([p50(a.took) / p50(b.took) for a, b in pairs]),
+            "p99_over_floor": p50([p99(a.took) / p99(b.took) for a, b in pairs]),
+        }
+    if len(found) > 1:
+        crossed = zip(found["librdkafka"]["whole"], found["aiokafka"]["floor"], strict=True)
+        told["librdkafka"]["p50_over_floor_of_aiokafka"] = p50([p50(a.took) / p50(b.took) for a, b in crossed])
+    return told
 
 
 def show(told: dict[str, Any]) -> None:
     columns = ("", "first clause p50", "p99", "CPU-ms a turn", "a second, 32 in flight", "by CPU second")
-    rows = [[name, *form.values()] for name, form in told["forms"].items()]
+    rows = [[f"{c}: {f}", *form.values()] for c, one in told.items() for f, form in one["forms"].items()]
     report.table("A typed chat turn over Kafka, all models at 0 ms (ms); the floor: three hops", columns, rows)
-    whole = told["forms"]["whole"]
+    for client, one in told.items():
+        report.table(f"Goals, {client}", ("", "measured", "goal", ""), _goals(one))
+
+
+def _goals(one: dict[str, Any]) -> list[list[Any]]:
+    whole = one["forms"]["whole"]
     goals = [
-        ("p50 / floor", told["p50_over_floor"], 1.5),
-        ("p99 / floor", told["p99_over_floor"], 2.0),
+        ("p50 / floor", one["p50_over_floor"], 1.5),
+        ("p99 / floor", one["p99_over_floor"], 2.0),
         ("CPU-ms a turn", whole["cpu_ms"], 3.3),
     ]
-    checked = [[name, value, f"<= {goal}", verdict(value, goal)] for name, value, goal in goals]
-    checked.append(
-        ["turns by CPU second", whole["per_cpu_s"], ">= 300", verdict(whole["per_cpu_s"], 300, at_least=True)]
-    )
-    report.table("Goals", ("", "measured", "goal", ""), checked)
+    if "p50_over_floor_of_aiokafka" in one:
+        goals.append(("p50 / floor of aiokafka", one["p50_over_floor_of_aiokafka"], 1.5))
+    told = [[name, value, f"<= {goal}", verdict(value, goal)] for name, value, goal in goals]
+    per_s = whole["per_cpu_s"]
+    return [*told, ["turns by CPU second", per_s, ">= 300", verdict(per_s, 300, at_least=True)]]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--turns", type=int, default=60, help="a round")
+    arguments.add_argument("--client", choices=CLIENTS, help="this one alone; else both, interleaved")
     given = arguments.parse_args()
     if not kafka_broker.kind():
         print("kafka_turn needs a Kafka broker: Docker, or Java and Maven; left out")
         return
-    with tempfile.TemporaryDirectory() as folder, kafka_broker.own(Path(folder) / "broker") as url:
-        told = numbers(uvloop.run(measure(url, given.rounds, given.turns)))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        names = [given.client] if given.client else list(CLIENTS)
+        urls = {name: stack.enter_context(kafka_broker.own(folder / name)) for name in names}
+        told = numbers(uvloop.run(measure(urls, given.rounds, given.turns)))
     show(told)
     report.save("kafka_turn", told)
 

@@ -95,10 +95,23 @@ def for_looking(config: Config) -> Bus:
 def kafka(config: Config, name: str = "") -> "KafkaBus":
     """The bus of PARLANCE_BUS, with the certificate of `name` where it takes one. Whoever reads an error learns which
     setting it is about."""
-    from parlance.bus_kafka import KafkaBus
-
+    kind = kafka_kind(config.kafka_client)
     credentials = tls.own(config.tls, name) if config.bus.startswith(_TLS) else None
     try:
-        return KafkaBus(config.bus, tls=credentials)
+        return kind(config.bus, tls=credentials)
     except InvalidRequest as exc:
         raise InvalidRequest(f"PARLANCE_BUS: {exc.message}") from exc
+
+
+def kafka_kind(client: str) -> "type[KafkaBus]":
+    """Raises InvalidRequest where the client's package is not there."""
+    from parlance.bus_kafka import KafkaBus
+
+    if client == "aiokafka":
+        return KafkaBus
+    try:
+        from parlance.bus_kafka_rd import RdKafkaBus
+    except ImportError as exc:
+        missing = "needs the package confluent-kafka: type pip install confluent-kafka, or leave it empty"
+        raise InvalidRequest(f"PARLANCE_KAFKA_CLIENT={client} {missing}") from exc
+    return RdKafkaBus

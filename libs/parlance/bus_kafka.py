@@ -11,10 +11,11 @@ from typing import Any
 from parlance.bus import Deliver, Out, Record, Subscription
 from parlance.errors import ParlanceError, Unavailable
 from parlance.events import TopicInfo
-from parlance.kafka_address import GROUP_PREFIX, STOP_S, parse
-from parlance.kafka_client import check_topics
+from parlance.kafka_address import GROUP_PREFIX, STOP_S, Address, parse
+from parlance.kafka_client import check_topics, producer
 from parlance.kafka_clock import BrokerClock
 from parlance.kafka_entry import size_of
+from parlance.kafka_feed import ClientFeed, Feed
 from parlance.kafka_ownership import Ownerships
 from parlance.kafka_reader import Reader
 from parlance.kafka_sender import Sender
@@ -23,13 +24,16 @@ from parlance.kafka_wanted import Plumbing, Wanted
 from parlance.log import logger
 from parlance.rpc import Credentials
 
-_PROBE_S = 1.0
-_SILENT_S = 3.0  # so long may the broker think
+_PROBE_S, _SILENT_S = 1.0, 3.0  # so long may the broker think
 
 
 class KafkaBus:
     """`url`: kafka://HOST:PORT[,HOST:PORT...], or kafka+tls:// with `tls`. `prefix`: stands before the names of its
     groups. Raises InvalidRequest where the url is none."""
+
+    # What sends to an address, not started; what fetches for a consumer.
+    producer: Callable[[Address], Any] = staticmethod(producer)
+    feed: Callable[[Any, Address], Feed] = staticmethod(ClientFeed)
 
     def __init__(self, url: str, *, prefix: str = GROUP_PREFIX, tls: Credentials | None = None) -> None:
         self._address = parse(url, tls)
@@ -41,8 +45,7 @@ class KafkaBus:
         self._checked: set[str] = set()
         self._ownerships: dict[str | None, Ownerships] = {}
         self._subscriptions: list[KafkaSubscription] = []
-        self._silent_since = 0.0
-        self._unfit = ""
+        self._silent_since, self._unfit = 0.0, ""
         self._running = False
         self._main: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup
@@ -56,6 +59,7 @@ class KafkaBus:
         self._reader = Reader(self._address)
         clock = BrokerClock(self._address, follows=self.follows_clock)
         self._sender = Sender(self._address, self._require, self._checked, clock.stamped)
+        self._sender.producer = self.producer
         await self._sender.start()
         try:
             await self._check(self._topics.values())
@@ -130,9 +134,8 @@ class KafkaBus:
         places = self._find(topics, partitions)
         if group is not None:
             self._check_group(group, topics, partitions)
-        plumbing = Plumbing(
-            self._address, self._prefix, self.flush_first or self._sender.flush, self._sender.gate, self._forget
-        )
+        flush = self.flush_first or self._sender.flush
+        plumbing = Plumbing(self._address, self.feed, self._prefix, flush, self._sender.gate, self._forget)
         wanted = Wanted(group, tuple(topics), places, from_us)
         made = KafkaSubscription(plumbing, wanted, deliver, self._ownerships.setdefault(group, Ownerships()))
         self._subscriptions.append(made)

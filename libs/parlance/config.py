@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from parlance import clock
 from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+_KAFKA_CLIENTS = ("aiokafka", "librdkafka")
 
 # Where each service listens when it runs in a process of its own and nothing else is set.
 PORTS: Mapping[str, int] = {
@@ -62,6 +63,8 @@ class Config:
     rehearsal: bool = False
     # How long a service in a process of its own waits at its start for a broker or a database that is not there yet.
     start_wait_s: float = 60.0
+    # What carries the records of Kafka: "aiokafka" or "librdkafka".
+    kafka_client: str = "aiokafka"
 
     @property
     def address(self) -> str:
@@ -106,7 +109,7 @@ def load() -> Config:
         http_port=_port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),
         time_zone=_time_zone(env.get("PARLANCE_TIME_ZONE")),
-        log_level=_log_level(env.get("PARLANCE_LOG") or "warning"),
+        log_level=_one_of(env.get("PARLANCE_LOG") or "warning", "PARLANCE_LOG", _LOG_LEVELS),
         listen=_address(env.get("PARLANCE_LISTEN"), "PARLANCE_LISTEN"),
         addresses=_addresses(env),
         tls=_folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
@@ -116,6 +119,7 @@ def load() -> Config:
         metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
         start_wait_s=_seconds(env.get("PARLANCE_START_WAIT_S"), "PARLANCE_START_WAIT_S", 60.0),
         otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
+        kafka_client=_one_of(env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS),
     )
 
 
@@ -192,10 +196,10 @@ def _time_zone(name: str | None) -> str:
     return name or _system_time_zone()
 
 
-def _log_level(name: str) -> str:
-    if name.lower() not in _LOG_LEVELS:
-        raise InvalidRequest(f"PARLANCE_LOG is one of {', '.join(_LOG_LEVELS)}, not '{name}'")
-    return name.lower()
+def _one_of(value: str, name: str, known: Sequence[str]) -> str:
+    if value.lower() not in known:
+        raise InvalidRequest(f"{name} is one of {', '.join(known)}, not '{value}'")
+    return value.lower()
 
 
 def _system_time_zone() -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -51,10 +52,22 @@ def security(address: Address) -> dict[str, Any]:
     return {"security_protocol": "SSL", "ssl_context": tls.context(address.tls)}
 
 
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    async def abandon(self) -> None:
+        """Ends it without its records: its own stop would wait for them, for ever where the broker is away."""
+        self._closed = True
+        try:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await self._sender.close()
+        finally:
+            await self.client.close()
+
+
 def producer(address: Address) -> Any:
     """Idempotent, acknowledged by all replicas in sync, nothing waits for company. In this form the client keeps a
     batch until the broker takes it, however long that is."""
-    return AIOKafkaProducer(
+    return Producer(
         **security(address),
         bootstrap_servers=list(address.servers),
         acks="all",
@@ -62,6 +75,16 @@ def producer(address: Address) -> Any:
         linger_ms=0,
         max_batch_size=_BATCH_BYTES,
         max_request_size=_REQUEST_BYTES,
+        request_timeout_ms=_REQUEST_MS,
+        retry_backoff_ms=100,
+    )
+
+
+def metadata_client(address: Address) -> Any:
+    """Knows the cluster and nothing else."""
+    return AIOKafkaClient(
+        **security(address),
+        bootstrap_servers=list(address.servers),
         request_timeout_ms=_REQUEST_MS,
         retry_backoff_ms=100,
     )
@@ -137,21 +160,10 @@ async def closed(client: Any) -> None:
         async with asyncio.timeout(LEAVE_S):
             await client.stop()
     except BaseException as exc:
-        inner = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        inner: Any = client._client if isinstance(client, AIOKafkaConsumer) else client.client
         await inner.close()
         if not isinstance(exc, KafkaError | OSError | TimeoutError):
             raise
-
-
-async def abandoned(client: Any) -> None:
-    """Ends a producer without its records: its own stop would wait for them, for ever where the broker is away."""
-    client._closed = True
-    try:
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                await client._sender.close()
-    finally:
-        await client.client.close()
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ from parlance.kafka_address import (
     RETRY_S,
     Address,
 )
-from parlance.kafka_client import REFUSED, abandoned, closed, producer, started
+from parlance.kafka_client import REFUSED, closed, producer, started
 from parlance.kafka_entry import Entry, size_of
 from parlance.kafka_kept import Kept
 from parlance.kafka_lazy import Lazy
@@ -41,6 +41,7 @@ class Sender:
     ) -> None:
         self.failed = ""
         self.client: Any = None
+        self.producer: Callable[[Address], Any] = producer
         self._address = address
         self._check, self._known, self._stamped = check, known, stamped
         self._loop = asyncio.get_running_loop()
@@ -54,7 +55,7 @@ class Sender:
 
     async def start(self) -> None:
         """Raises Unavailable where no broker answers."""
-        self.client = await started(producer(self._address), self._address)
+        self.client = await started(self.producer(self._address), self._address)
 
     @property
     def waiting(self) -> int:
@@ -244,4 +245,4 @@ class Sender:
     async def _drop(self) -> None:
         client, self.client = self.client, None
         if client is not None:
-            await (abandoned(client) if self._kept.events else closed(client))
+            await (client.abandon() if self._kept.events else closed(client))

@@ -15,13 +15,12 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from parlance.bus import Deliver, Record
 from parlance.errors import ParlanceError, Unavailable
 from parlance.kafka_address import LEAVE_S, RETRY_S
-from parlance.kafka_client import behind, closed, consumer, heed_refusals, record_of, started
+from parlance.kafka_client import closed, consumer, heed_refusals, started
 from parlance.kafka_commits import Commits
+from parlance.kafka_feed import Feed
 from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
-from parlance.kafka_wanted import Listener, Plumbing, Wanted, seek
+from parlance.kafka_wanted import Listener, Plumbing, Wanted, places_of
 
-_POLL_MS = 1000
-_MOST = 512
 _LOOK_S = 0.05
 
 
@@ -38,6 +37,7 @@ class KafkaSubscription:
         self._commits = Commits(self._membership)
         self._loop = asyncio.get_running_loop()
         self._consumer: Any = None
+        self._feed: Feed | None = None  # while there is a consumer
         self._next: dict[Place, int] = {}
         # Of who waits to be caught up since before it was open: the ends that are found then are theirs.
         self._goals: list[dict[Place, int]] = []
@@ -46,7 +46,7 @@ class KafkaSubscription:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._holding = self._cut = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = list[asyncio.Task[None]]()
         if wanted.group is None and wanted.from_us is None:
             plumbing.after_appends(self._open)
 
@@ -66,7 +66,7 @@ class KafkaSubscription:
         return self._membership.held.get((topic, partition), 0)
 
     def lag(self) -> int:
-        return behind(self._consumer, self._next)
+        return self._feed.lag(self._next) if self._feed is not None else 0
 
     def pause(self) -> None:
         self._flowing.clear()
@@ -125,41 +125,45 @@ class KafkaSubscription:
         """Where the client itself is of no use any more, a new one goes on."""
         if self._consumer is None or self.wanted.group is None:
             return
-        client, self._consumer = self._consumer, None
         self._on_revoked()
-        await closed(client)
+        await self._close()
+
+    async def _close(self) -> None:
+        feed, self._consumer, self._feed = self._feed, None, None
+        if feed is not None:
+            await feed.close()
 
     async def _open(self) -> None:
         """Connects and finds where to begin."""
         if self._cut or self._consumer is not None:
             return
         address, group = self._plumbing.address, self.wanted.group
-        client = consumer(address, group and self._plumbing.prefix + group)
-        await started(client, address)
+        client = await started(consumer(address, group and self._plumbing.prefix + group), address)
         if self._cut:
             await closed(client)
             return
-        self._consumer = client
+        self._consumer, self._feed = client, self._plumbing.feed(client, address)
         try:
             if group is not None:
                 heed_refusals(client)
                 client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
             else:
-                ends = await seek(client, self.wanted)
+                begins, ends = await places_of(client, self.wanted)
+                self._feed.begin(begins)
                 for goals in self._goals:
                     goals |= ends
                 self._goals = []
                 self._membership.assigned("", 0, self.wanted.places)
                 self._settled.set()
         except BaseException:
-            self._consumer = None
-            await closed(client)
+            await self._close()
             raise
         self._opened.set()
 
     async def _once(self) -> None:
         await self._flowing.wait()
-        batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST)
+        assert self._feed is not None
+        batches = await self._feed.take()
         self._trouble = ""
         self._moved.set()
         if not batches:
@@ -177,13 +181,12 @@ class KafkaSubscription:
         finally:
             self._holding = False
 
-    def _hand_over(self, batches: dict[Any, list[Any]]) -> None:
+    def _hand_over(self, batches: dict[Place, list[Record]]) -> None:
         records: list[Record] = []
-        for at, messages in batches.items():
-            place = at.topic, at.partition
+        for place, found in batches.items():
             begin = self._next.get(place, 0)
-            records += [record_of(m) for m in messages if m.offset >= begin]
-            self._next[place] = max(begin, messages[-1].offset + 1)
+            records += found if found[0].offset >= begin else [r for r in found if r.offset >= begin]
+            self._next[place] = max(begin, found[-1].offset + 1)
         if not records:
             return
         try:
@@ -193,8 +196,8 @@ class KafkaSubscription:
 
     async def _reached(self, goals: dict[Place, int]) -> bool:
         """Whether all that is held here has been delivered up to the goals; finds the goals that are missing."""
-        client, places = self._consumer, list(self._membership.held)
-        if client is None:
+        client, feed, places = self._consumer, self._feed, list(self._membership.held)
+        if feed is None:
             return False
         try:
             unknown = [TopicPartition(*place) for place in places if place not in goals]
@@ -204,7 +207,7 @@ class KafkaSubscription:
                 if self._next.get(place, 0) >= goals[place]:
                     continue
                 # Not by its records: there are none, or (compacted, marked) none at its end.
-                if await client.position(TopicPartition(*place)) < goals[place] or self._holding:
+                if await feed.position(place) < goals[place] or self._holding:
                     return False
         except (KafkaError, IllegalStateError, TimeoutError):
             return False
@@ -214,6 +217,8 @@ class KafkaSubscription:
         self._revocations += 1
         self._settled.clear()
         self._commits.revoked()
+        if self._feed is not None:
+            self._feed.revoked()
 
     def _on_assigned(self, assigned: set[Any]) -> None:
         if self._consumer is None:
@@ -232,6 +237,8 @@ class KafkaSubscription:
             else ""
         )
         self._commits.assigned(self._consumer)
+        if self._feed is not None:
+            self._feed.assigned(places)
         self._settled.set()
         self._moved.set()
 
@@ -241,5 +248,4 @@ class KafkaSubscription:
         with contextlib.suppress(TimeoutError):  # not written: they are delivered again
             async with asyncio.timeout(LEAVE_S):
                 await self._commits.write()
-        client, self._consumer = self._consumer, None
-        await closed(client)
+        await self._close()

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from parlance.kafka_address import Address
+from parlance.kafka_feed import Feed
 from parlance.kafka_ownership import Place
 
 
@@ -23,30 +24,35 @@ class Wanted:
 
 @dataclass(slots=True)
 class Plumbing:
-    """What a subscription needs of its bus. `after_appends` does work in call order with all appends."""
+    """What a subscription needs of its bus. `feed` is given a consumer and the address; `after_appends` does work in
+    call order with all appends."""
 
     address: Address
+    feed: Callable[[Any, Address], Feed]
     prefix: str
     flush: Callable[[], Awaitable[None]]
     after_appends: Callable[[Callable[[], Awaitable[None]]], None]
     stopped: Callable[[Any], None]
 
 
-async def seek(client: Any, wanted: Wanted) -> dict[Place, int]:
-    """Takes the places and goes to where it was asked to begin; where they end now. Nothing is fetched meanwhile: the
-    broker answers in order, and what is asked after a fetch of nothing waits as long as that does."""
+async def places_of(client: Any, wanted: Wanted) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Takes the places; where it was asked to begin, and where they end now. Nothing is fetched meanwhile: the broker
+    answers in order, and what is asked after a fetch of nothing waits as long as that does."""
     places = [TopicPartition(*place) for place in wanted.places]
     client.assign(places)
     client.pause(*places)
     ends = await client.end_offsets(places)
-    begin = dict(ends)
+    begins = dict(ends)
     if wanted.from_us is not None:
         found = await client.offsets_for_times(dict.fromkeys(places, -(-wanted.from_us // 1000)))
-        begin |= {place: at.offset for place, at in found.items() if at is not None}
+        begins |= {place: at.offset for place, at in found.items() if at is not None}
     for place in places:
-        client.seek(place, begin[place])
-    client.resume(*places)
-    return {(place.topic, place.partition): end for place, end in ends.items()}
+        client.seek(place, begins[place])
+    return _plain(begins), _plain(ends)
+
+
+def _plain(offsets: dict[Any, int]) -> dict[Place, int]:
+    return {(at.topic, at.partition): offset for at, offset in offsets.items()}
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -8,12 +8,13 @@ import asyncio
 import sys
 
 from parlance.bus import Record
-from parlance.bus_kafka import KafkaBus
+from parlance.bus_choice import kafka_kind
+from parlance.config import load
 from parlance.events import TopicInfo
 
 
 async def main(url: str, prefix: str, group: str, *topics: str) -> None:
-    bus = KafkaBus(url, prefix=prefix)
+    bus = kafka_kind(load().kafka_client)(url, prefix=prefix)
     bus.declare([TopicInfo(name, 4) for name in topics])
     await bus.start()
     got: list[tuple[Record, int]] = []

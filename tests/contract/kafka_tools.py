@@ -23,14 +23,15 @@ def fresh(count: int = 2, partitions: int = 4) -> tuple[TopicInfo, ...]:
     return tuple(TopicInfo(f"t{n}-{mark}.v1", partitions, durable=n == count - 1) for n in range(count))
 
 
-def opener(url: str) -> Callable[[], Any]:
-    """Opens buses whose groups belong to each other and to nobody else."""
+def opener(url: str, kind: Callable[..., Any] | None = None) -> Callable[[], Any]:
+    """Opens buses whose groups belong to each other and to nobody else. `kind`: of which class."""
     from parlance.bus_kafka import KafkaBus
 
+    kind = kind or KafkaBus
     prefix = f"{uuid.uuid4().hex[:8]}."
 
     async def open_bus() -> Bus:
-        bus = KafkaBus(url, prefix=prefix)
+        bus: Bus = kind(url, prefix=prefix)
         await bus.start()
         return bus
 

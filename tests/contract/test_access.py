@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ async def test_only_its_own_groups_are_open_to_a_service(url: str, folder: Path)
         assert found == {GROUP_PREFIX + group for group in entry.groups}, name
 
 
+@pytest.mark.usefixtures("each_client")
 async def test_every_service_can_begin_with_its_rights(url: str, folder: Path) -> None:
     for name, entry in access.load().services.items():
         bus = KafkaBus(url, tls=tls.credentials(folder, name))
@@ -94,6 +96,7 @@ async def test_every_service_can_begin_with_its_rights(url: str, folder: Path) -
         await KafkaBus(url, tls=tls.credentials(folder, "postgres")).start()
 
 
+@pytest.mark.usefixtures("each_client")
 def test_services_of_their_own_run_with_certificates(url: str, folder: Path, tmp_path: Path) -> None:
     """Two that have no model to load: one has rows and asks others, one only reads."""
     made = {}
@@ -118,6 +121,7 @@ def test_services_of_their_own_run_with_certificates(url: str, folder: Path, tmp
             process.communicate(timeout=30)
 
 
+@pytest.mark.usefixtures("each_client")
 async def test_a_service_works_with_its_rights_and_is_told_where_they_end(url: str, folder: Path) -> None:
     bus = KafkaBus(url, tls=tls.credentials(folder, "dialogue"))
     bus.declare([TOPICS["intent.v1"], TOPICS["reply.v1"]])
@@ -125,6 +129,12 @@ async def test_a_service_works_with_its_rights_and_is_told_where_they_end(url: s
     got = Collector()
     sub = bus.subscribe("dialogue", ["intent.v1"], got)
     await sub.caught_up()
+    intent = KafkaBus(url, tls=tls.credentials(folder, "intent"))
+    intent.declare([TOPICS["intent.v1"]])
+    await intent.start()
+    await intent.publish(Out("intent.v1", 0, b"k", said := uuid.uuid4().bytes))
+    await until(lambda: got.values[-1:] == [said])
+    await intent.stop()
     assert (await bus.publish(Out("reply.v1", 0, b"k", b"v"))).offset >= 0
     with pytest.raises(Unavailable, match=r"intent\.v1 \(TopicAuthorizationFailedError\)"):
         await bus.publish(Out("intent.v1", 0, b"k", b"v"))

@@ -27,6 +27,15 @@ class TestKafka(KafkaSuite):
         return opener(kafka_url)
 
 
+class TestKafkaByLibrdkafka(KafkaSuite):
+    @pytest.fixture
+    def open_bus(self, kafka_url: str) -> OpenBus:
+        pytest.importorskip("confluent_kafka")
+        from parlance.bus_kafka_rd import RdKafkaBus
+
+        return opener(kafka_url, RdKafkaBus)
+
+
 class TestKafkaBehindAnOutbox(KafkaSuite):
     @pytest.fixture
     def open_bus(self, kafka_url: str, tmp_path: Path) -> OpenBus:

@@ -17,7 +17,7 @@ from tests.contract.kafka_group import GROUP, Group, to_all
 from tests.contract.kafka_tools import create, fresh
 from tests.kafka_broker import ROOT
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("each_client")]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.contract.bus_suite_tools import Collector, numbered, opened, out, rea
 from tests.contract.kafka_tools import create, fresh, opener, started
 from tests.kafka_broker import Broker, broker
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240), pytest.mark.usefixtures("each_client")]
 # KAFKA_OUTAGE_S=60 for the long form; the broker's restart comes on top.
 OUTAGE_S = float(os.environ.get("KAFKA_OUTAGE_S", "2"))
 

@@ -19,7 +19,7 @@ from tests.contract.bus_suite_tools import numbered, opened, out
 from tests.contract.kafka_tools import create, fresh
 from tests.kafka_broker import ROOT
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("each_client")]
 pytest.importorskip("aiokafka")
 
 from parlance.bus_kafka import KafkaBus  # noqa: E402 - only where its client is installed

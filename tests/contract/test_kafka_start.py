@@ -10,7 +10,7 @@ from parlance.bus import Out
 from parlance.bus_kafka import KafkaBus
 from tests.contract.kafka_tools import create, fresh, started
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("each_client")]
 _FETCH_S = 8.0
 
 
