@@ -52,7 +52,6 @@ class RdFeed:
         except TimeoutError:
             # It gives nothing, for all is paused; but it raises what became of the group.
             await self._client.getmany(timeout_ms=0)
-            return {}
         self._news.clear()
         if self._wanted is not None:
             await self._find()

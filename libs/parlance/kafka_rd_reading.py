@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,6 +52,10 @@ class Reading(threading.Thread):
         self._count = 0
         self._positions: dict[Place, int] = {}
         self._told = False
+        # The thread's own.
+        self._places: tuple[Place, ...] = ()
+        self._ends: dict[Place, int] = {}
+        self._look_at = 0.0
         self._error: Exception | None = None
         try:
             self._consumer: Any = Consumer(told)
@@ -78,11 +83,7 @@ class Reading(threading.Thread):
 
     def end_of(self, place: Place) -> int:
         """As far as the broker's last answer tells; 0 where nothing is known."""
-        consumer = self._consumer
-        if consumer is None:
-            return 0
-        _, end = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-        return max(0, int(end))
+        return self._ends.get(place, 0)
 
     def end(self) -> None:
         self._over.set()
@@ -100,8 +101,10 @@ class Reading(threading.Thread):
 
     def _step(self, consumer: Any) -> None:
         self._room.clear()
-        if self._count >= _KEPT or (self._wanted is None and not self._number):
-            self._room.wait()
+        self._look_at_ends(consumer)
+        stands = self._count >= _KEPT or (self._wanted is None and not self._number)
+        if stands and not self._room.wait(LOOK_S):
+            return
         self._turn_to(consumer)
         first = consumer.poll(LOOK_S)
         if first is None:
@@ -125,8 +128,17 @@ class Reading(threading.Thread):
             self._wanted = None
         consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in begins.items()])
         with self._lock:
-            self._number = number
-            self._records, self._positions, self._count = {}, {}, 0
+            self._number, self._places = number, tuple(begins)
+            self._records, self._positions, self._count, self._told = {}, {}, 0, False
+
+    def _look_at_ends(self, consumer: Any) -> None:
+        """Here and nowhere else: asked in another thread, while this one waits in `poll`, the client stands still for
+        ever (confluent-kafka 2.16)."""
+        if (now := time.monotonic()) < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        for place in self._places:
+            _, self._ends[place] = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
 
     def _take(self, message: Any) -> None:
         error, place = message.error(), (message.topic(), message.partition())
