@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaTimeoutError, for_code
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaTimeoutError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from confluent_kafka import KafkaException, Producer
 
@@ -64,10 +64,11 @@ class RdProducer:
         self._thread.start()
 
     async def _check_rights(self) -> None:
-        """librdkafka would say only with the first record that it may not send any."""
+        """librdkafka would say only with the first record that it may not send any. What else hinders a broker now, it
+        waits for."""
         asked = await self.client.send(self.client.get_random_node(), InitProducerIdRequest(None, -1))
-        if asked.error_code:
-            raise for_code(asked.error_code)()
+        if for_code(asked.error_code) is ClusterAuthorizationFailedError:
+            raise ClusterAuthorizationFailedError
 
     async def send(
         self, topic: str, value: bytes, key: bytes, partition: int, headers: list[tuple[str, bytes]]
