@@ -148,7 +148,9 @@ class Reading(threading.Thread):
             self._count += 1
         elif error.code() == KafkaError._PARTITION_EOF:
             self._positions[place] = message.offset()
-        elif error.code() > 0 or error.fatal():  # a connection that breaks is its own business: it makes another one
+        elif (error.code() > 0 and place[0]) or error.fatal():
+            # A connection that breaks is its own business: it makes another one. So is its group, which does nothing,
+            # and may have no rights.
             self._error = error_of(error)
 
 
