@@ -102,7 +102,7 @@ class Reading(threading.Thread):
     def _step(self, consumer: Any) -> None:
         self._room.clear()
         self._look_at_ends(consumer)
-        # More comes with what nobody has taken yet; a thread that asked for the interpreter meanwhile would hold that up.
+        # More comes with what nobody has taken yet; asking for the interpreter would hold that up.
         stands = self._told or (self._wanted is None and not self._number)
         if stands and not self._room.wait(LOOK_S):
             return
