@@ -73,10 +73,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.door.extra["PARLANCE_TLS"] = str(made.door.home.parent / "operator")
         yield made
     finally:
-        for _ in range(3):  # on a busy machine a network may still be in use
+        for _ in range(6):  # on a busy machine a network may still be in use
             done = made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
             if done.returncode == 0:
                 break
+            time.sleep(2)
         assert done.returncode == 0, done.stderr[-2000:]
 
 
