@@ -54,7 +54,8 @@ class Admission:
 
     def __init__(self, limits: Limits = Limits(), now: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._now = limits, now
-        self._open: OrderedDict[str, float] = OrderedDict()
+        # Since when, and whether there was no queue then.
+        self._open: OrderedDict[str, tuple[float, bool]] = OrderedDict()
         self._slots: deque[_Slot] = deque([_Slot(now())])
         self._calm: deque[float] = deque(maxlen=_CALM_KEPT)
         self._sum_s, self._count = 0.0, 0
@@ -78,7 +79,7 @@ class Admission:
     def accepted(self, turn_id: str) -> None:
         now = self._now()
         self._slot(now)
-        self._open[turn_id] = now
+        self._open[turn_id] = now, len(self._open) < self._limits.few
 
     def answered(self, turn_id: str) -> None:
         """Its first word (spoken, where its device is not mute), or its end; what comes after that changes nothing."""
@@ -88,7 +89,9 @@ class Admission:
         slot = self._slot(now)
         if len(self._open) >= self._limits.few:
             slot.answers += 1
-        self._sum_s, self._count = self._sum_s + now - self._open.pop(turn_id), self._count + 1
+        since, calm = self._open.pop(turn_id)
+        if calm:
+            self._sum_s, self._count = self._sum_s + now - since, self._count + 1
 
     def _slot(self, now: float) -> _Slot:
         """The one of now, after what has passed since the last look is noted."""
@@ -133,19 +136,16 @@ class Admission:
     def _queued_s(self, now: float) -> float:
         """Half of the turns without a first word have waited longer: the age of the oldest alone would let one that
         hangs shut the door. Not before half of them are that old is there a queue, and not only a crowd."""
-        middle = next(islice(self._open.values(), len(self._open) // 2, None), now)
-        return now - middle
+        since, _ = next(islice(self._open.values(), len(self._open) // 2, None), (now, True))
+        return now - since
 
     def _note_usual(self, now: float) -> None:
-        """How long a first word takes while nobody is refused, and the queue does not grow: then those that wait will
-        have waited no longer than those that have had theirs."""
-        if now - self._noted_at < _NOTED_S or self._count < _ENOUGH:
-            return
-        mean = self._sum_s / self._count
-        if not any(self._closed.values()) and self._wait_s <= 1.5 * mean + 0.2:
-            self._calm.append(mean)
-        self._noted_at, self._sum_s, self._count = now, 0.0, 0
+        """How long a first word takes where no queue stood before it. One that stands for minutes, as long as it may,
+        would in the end count as usual itself."""
+        if now - self._noted_at >= _NOTED_S and self._count >= _ENOUGH:
+            self._calm.append(self._sum_s / self._count)
+            self._noted_at, self._sum_s, self._count = now, 0.0, 0
 
     def _forget(self, now: float) -> None:
-        while self._open and now - next(iter(self._open.values())) > _FORGOTTEN_S:
+        while self._open and now - next(iter(self._open.values()))[0] > _FORGOTTEN_S:
             self._open.popitem(last=False)

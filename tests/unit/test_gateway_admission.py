@@ -20,9 +20,12 @@ class Place:
         self._ends: list[tuple[float, str, float]] = []
         self._count = 0
 
-    def come(self, rate: float, seconds: float, *, new: bool = False) -> None:
+    def come(self, rate: float, seconds: float, *, new: bool = False, most: int = 10**9) -> None:
+        """`most`: so many people there are, and each waits for an answer before asking again."""
         for at in self._moments(rate, seconds):
             self._until(at)
+            if len(self._ends) >= most:
+                continue
             if not self.admission.takes(new=new):
                 self.refused.append(at)
                 continue
@@ -58,6 +61,16 @@ def test_three_times_as_much_is_answered_as_fast_as_it_can_and_nobody_waits_long
     assert len(place.waited) / (place.now - began) >= 0.95 * 100, "what is left to do is always enough to be busy"
     assert max(place.waited) < 4.0
     assert place.refused[0] - began < 2.5 and len(place.refused) > 20 * 180
+
+
+def test_a_queue_that_stands_for_minutes_does_not_become_what_is_usual() -> None:
+    """Three hundred people who all wait: it grows no further, and is a queue all the same."""
+    place = Place(rate=36)
+    place.come(20, 20)
+    place.come(70, 300, most=300)
+    place.waited.clear()
+    place.come(70, 20, most=300)
+    assert max(place.waited) < 4.0 and place.refused
 
 
 def test_a_crowd_that_comes_at_once_is_no_overload() -> None:

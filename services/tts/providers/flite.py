@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from parlance.audio import resample
 from parlance.errors import InvalidRequest, Unavailable
+from services.tts.providers.working import workers
 
 _PIECE = 3200
 _LIMIT_S = 20.0
@@ -29,13 +30,14 @@ class Flite:
         if found is None:
             raise InvalidRequest("flite is not installed: install flite (Debian: apt install flite), or choose hibari")
         self._program, self._voice = found, model or "rms"
+        self._workers = workers("flite")
         voices = _voices(found)
         if self._voice not in voices:
             raise InvalidRequest(f"flite has no voice '{self._voice}'; it has: {', '.join(voices)}")
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """The whole text at once; a cancel leaves nothing behind but some milliseconds of work in a thread."""
-        pcm = await asyncio.to_thread(self._spoken, text)
+        pcm = await asyncio.get_running_loop().run_in_executor(self._workers, self._spoken, text)
         for start in range(0, len(pcm), _PIECE):
             yield pcm[start : start + _PIECE]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from parlance import models
 from parlance.errors import InvalidRequest, Unavailable
+from services.tts.providers.working import workers
 
 _PIECE_S = 0.1
 # Loads what is loaded when first needed, the reader of unknown words too: half a second that no clause waits for.
@@ -37,13 +38,15 @@ class HibariVoice:
         if home:
             models.locate("hibari", Path(home))
         self._voice: Any = Hibari(voice=name, threads=int(threads))
+        self._workers = workers("hibari", int(threads))
         list(self._voice.stream(_WARM_UP))
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Sentence by sentence, each as soon as it is there. The same text gives the same sound."""
         sentences: Iterator[Any] = self._voice.stream(text, seed=0)
         piece = 2 * int(self.sample_rate_hz * _PIECE_S)
-        while (pcm := await asyncio.to_thread(_next, sentences)) is not None:
+        loop = asyncio.get_running_loop()
+        while (pcm := await loop.run_in_executor(self._workers, _next, sentences)) is not None:
             for start in range(0, len(pcm), piece):
                 yield pcm[start : start + piece]
 
