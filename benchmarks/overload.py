@@ -5,8 +5,8 @@ python -m benchmarks.overload [--seconds N] [--rounds N] [--cpu]
 `parlance run` on a core of its own, the generator (load_worker, open loop) on another one. What is scarce is a language
 model that answers 8 questions at once (infra/emulators/model.py, on the generator's core), the voice is `tone:`; with
 --cpu it is the core itself, with all default models and the default voice. The peak of what it answers is looked for
-first, beside the same generator; then rounds in which as much is asked and in which three times that is alternate. Goodput is what begins to be answered in a
-second, with its first sound within five seconds of the intended moment.
+first, beside the same generator; then rounds in which as much is asked and in which three times that is alternate.
+Goodput is what begins to be answered in a second, with its first sound within five seconds of the intended moment.
 """
 
 import argparse

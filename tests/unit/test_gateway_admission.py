@@ -64,10 +64,10 @@ def test_three_times_as_much_is_answered_as_fast_as_it_can_and_nobody_waits_long
 
 
 def test_a_queue_that_stands_for_minutes_does_not_become_what_is_usual() -> None:
-    """Three hundred people who all wait: it grows no further, and is a queue all the same."""
+    """It grows slowly, until three hundred people all wait; then no further, and it is a queue all the same."""
     place = Place(rate=36)
-    place.come(20, 20)
-    place.come(70, 300, most=300)
+    for rate in (34, 36.5, 38, 70):
+        place.come(rate, 60, most=300)
     place.waited.clear()
     place.come(70, 20, most=300)
     assert max(place.waited) < 4.0 and place.refused
