@@ -107,10 +107,11 @@ class Reading(threading.Thread):
         if stands and not self._room.wait(LOOK_S):
             return
         self._turn_to(consumer)
-        first = consumer.poll(LOOK_S)
-        if first is None:
+        # Each call gives the interpreter up and has to get it back: one where there is much, and no second one for the
+        # one record that was waited for.
+        found = consumer.consume(MOST, 0) or [consumer.poll(LOOK_S)]
+        if found[0] is None:
             return
-        found = [first, *consumer.consume(MOST - 1, 0)]
         with self._lock:
             for message in found:
                 self._take(message)
