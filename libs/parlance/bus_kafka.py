@@ -31,7 +31,7 @@ class KafkaBus:
     """`url`: kafka://HOST:PORT[,HOST:PORT...], or kafka+tls:// with `tls`. `prefix`: stands before the names of its
     groups. Raises InvalidRequest where the url is none."""
 
-    # What sends to an address, not started; what fetches for a consumer.
+    # What sends (not started), and what fetches for a consumer.
     producer: Callable[[Address], Any] = staticmethod(producer)
     feed: Callable[[Any, Address], Feed] = staticmethod(ClientFeed)
 
@@ -41,8 +41,7 @@ class KafkaBus:
         self.follows_clock = False  # set before `start`: this process goes by the broker's clock
         self.flush_first: Callable[[], Awaitable[None]] | None = None
         """What else must have been written before a subscription can be called caught up."""
-        self._topics: dict[str, TopicInfo] = {}
-        self._checked: set[str] = set()
+        self._topics, self._checked = dict[str, TopicInfo](), set[str]()
         self._ownerships: dict[str | None, Ownerships] = {}
         self._subscriptions: list[KafkaSubscription] = []
         self._silent_since, self._unfit = 0.0, ""
@@ -58,9 +57,9 @@ class KafkaBus:
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(self._address)
         clock = BrokerClock(self._address, follows=self.follows_clock)
-        self._sender = Sender(self._address, self._require, self._checked, clock.stamped)
-        self._sender.producer = self.producer
-        await self._sender.start()
+        self._sender = sender = Sender(self._address, self._require, self._checked, clock.stamped)
+        sender.producer = self.producer
+        await sender.start()
         try:
             await self._check(self._topics.values())
         except BaseException:
@@ -136,8 +135,8 @@ class KafkaBus:
             self._check_group(group, topics, partitions)
         flush = self.flush_first or self._sender.flush
         plumbing = Plumbing(self._address, self.feed, self._prefix, flush, self._sender.gate, self._forget)
-        wanted = Wanted(group, tuple(topics), places, from_us)
-        made = KafkaSubscription(plumbing, wanted, deliver, self._ownerships.setdefault(group, Ownerships()))
+        owned, wanted = self._ownerships.setdefault(group, Ownerships()), Wanted(group, tuple(topics), places, from_us)
+        made = KafkaSubscription(plumbing, wanted, deliver, owned)
         self._subscriptions.append(made)
         made.start(self._group.create_task)
         return made

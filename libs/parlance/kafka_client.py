@@ -162,8 +162,15 @@ async def closed(client: Any) -> None:
     except BaseException as exc:
         inner: Any = client._client if isinstance(client, AIOKafkaConsumer) else client.client
         await inner.close()
-        if not isinstance(exc, KafkaError | OSError | TimeoutError):
+        if not isinstance(exc, KafkaError | OSError | TimeoutError) and not _is_its_own(exc):
             raise
+
+
+def _is_its_own(exc: BaseException) -> bool:
+    """Whether it is one of aiokafka's tasks that was cancelled, and not this one: where a fetch has just failed, its
+    stop lets that through."""
+    task = asyncio.current_task()
+    return isinstance(exc, asyncio.CancelledError) and task is not None and not task.cancelling()
 
 
 @contextlib.asynccontextmanager

@@ -29,8 +29,7 @@ class KafkaSubscription:
 
     def __init__(self, plumbing: Plumbing, wanted: Wanted, deliver: Deliver, ownerships: Ownerships) -> None:
         self.wanted = wanted
-        self._trouble = ""
-        self._split = ""
+        self._trouble = self._split = ""
         self._plumbing = plumbing
         self._deliver = deliver
         self._membership = Membership(ownerships)

@@ -1,13 +1,10 @@
 """A client's conversation goes on where its connection breaks."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
 from parlance import conversation
-from parlance.conversation import Conversation
 from parlance.errors import Unreachable
 from parlance.v1.gateway_service_pb2 import (
     Accepted,
@@ -17,51 +14,17 @@ from parlance.v1.gateway_service_pb2 import (
     ConverseRequest,
     ConverseResponse,
     Ended,
-    Hello,
-    Listening,
-    Ready,
     Silence,
     Spoken,
     Text,
-    Transcript,
 )
 from parlance.v1.reply_pb2 import Outcome, Reason
-from parlance.v1.turn_pb2 import MODALITY_SPOKEN
-
-HELD = {"listening": Listening.LISTENING_UNTIL_END}
-Stream = Callable[[AsyncIterator[ConverseRequest]], AsyncGenerator[ConverseResponse, None]]
+from tests.unit.conversation_gateways import Gateways, Seen, Stream, ready, run
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "_AGAIN_S", 0.0)
-
-
-class Gateways:
-    """Each connection is played by the next stream."""
-
-    def __init__(self, *streams: Stream) -> None:
-        self._streams = list(streams)
-
-    def converse(self, requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        return self._streams.pop(0)(requests)
-
-
-class Seen:
-    """What one connection was sent before it broke or ended."""
-
-    def __init__(self) -> None:
-        self.hello = Hello()
-        self.requests: list[ConverseRequest] = []
-
-    async def take(self, requests: AsyncIterator[ConverseRequest], count: int) -> None:
-        self.hello = (await anext(requests)).hello
-        for _ in range(count):
-            self.requests.append(await anext(requests))
-
-
-def _ready(slot: int) -> ConverseResponse:
-    return ConverseResponse(ready=Ready(session_id="s", device_id="d", partition=slot))
 
 
 def _clause(turn: str, seq: int) -> ConverseResponse:
@@ -72,31 +35,23 @@ def _audio(turn: str, seq: int, ms: int) -> ConverseResponse:
     return ConverseResponse(audio=Audio(turn_id=turn, seq=seq, pcm=bytes(32 * ms), sample_rate_hz=16000))
 
 
-async def _run(gateways: Gateways, *requests: ConverseRequest, **hello: Any) -> list[ConverseResponse]:
-    queue: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
-    for request in requests:
-        queue.put_nowait(request)
-    talk = Conversation(gateways, Hello(one_turn=True, **hello), queue)  # type: ignore[arg-type]
-    return [response async for response in talk.responses()]
-
-
 async def test_a_text_whose_acceptance_was_not_heard_is_asked_again_under_its_id() -> None:
     first, second = Seen(), Seen()
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await first.take(requests, 1)
-        yield _ready(0)
+        yield ready(0)
         raise Unreachable("the connection broke")
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await second.take(requests, 1)
         turn = second.requests[0].text.name
-        yield _ready(1)
+        yield ready(1)
         yield ConverseResponse(accepted=Accepted(turn_id=turn))
         yield _clause(turn, 0)
         yield ConverseResponse(spoken=Spoken(turn_id=turn))
 
-    got = await _run(Gateways(dies, answers), ConverseRequest(text=Text(text="what time is it")))
+    got = await run(Gateways(dies, answers), ConverseRequest(text=Text(text="what time is it")))
     assert second.requests[0] == first.requests[0] and second.requests[0].text.name
     assert (second.hello.resume.turn_id, second.hello.resume.partition) == (first.requests[0].text.name, 0)
     assert (second.hello.session_id, second.hello.device_id) == ("s", "d")
@@ -109,17 +64,17 @@ async def test_a_turn_is_looked_for_where_it_was_asked_first_however_often_the_c
     def dies(n: int) -> Stream:
         async def play(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
             await seen[n].take(requests, 1)
-            yield _ready(n)
+            yield ready(n)
             raise Unreachable("the connection broke")
 
         return play
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await seen[2].take(requests, 1)
-        yield _ready(0)
+        yield ready(0)
         yield ConverseResponse(spoken=Spoken(turn_id=seen[2].hello.resume.turn_id))
 
-    await _run(Gateways(dies(0), dies(1), answers), ConverseRequest(text=Text(text="what time is it")))
+    await run(Gateways(dies(0), dies(1), answers), ConverseRequest(text=Text(text="what time is it")))
     assert [each.hello.resume.partition for each in seen[1:]] == [0, 0]
     assert seen[2].requests == seen[0].requests
 
@@ -128,10 +83,10 @@ async def test_a_turn_of_which_nothing_follows_is_not_waited_for() -> None:
     async def silent(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
         turn = (await anext(requests)).text.name
-        yield _ready(0)
+        yield ready(0)
         yield ConverseResponse(silence=Silence(turn_id=turn))
 
-    got = await _run(Gateways(silent), ConverseRequest(text=Text(text="what time is it")))
+    got = await run(Gateways(silent), ConverseRequest(text=Text(text="what time is it")))
     assert [r.WhichOneof("message") for r in got] == ["ready", "silence"]
 
 
@@ -142,12 +97,12 @@ async def test_what_was_refused_at_the_door_is_not_asked_of_the_next_gateway(ask
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
         turn = (await anext(requests)).text.name or "one"
-        yield _ready(0)
+        yield ready(0)
         refused = Ended(turn_id=turn, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED)
         yield ConverseResponse(ended=refused)
         raise Unreachable("the connection broke")
 
-    got = await _run(Gateways(dies), asked)
+    got = await run(Gateways(dies), asked)
     assert [r.WhichOneof("message") for r in got] == ["ready", "ended"]
 
 
@@ -157,7 +112,7 @@ async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_t
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
         turn = (await anext(requests)).text.name
-        yield _ready(2)
+        yield ready(2)
         yield ConverseResponse(accepted=Accepted(turn_id=turn, accepted_at_us=20_000_000))
         yield _clause(turn, 0)
         yield _audio(turn, 0, 700)
@@ -169,70 +124,18 @@ async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_t
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await second.take(requests, 0)
         turn = second.hello.resume.turn_id
-        yield _ready(1)
+        yield ready(1)
         yield _clause(turn, 0)
         yield _clause(turn, 1)
         yield ConverseResponse(ended=Ended(turn_id=turn, outcome=Outcome.OUTCOME_ANSWERED))
         yield _audio(turn, 1, 300)
         yield ConverseResponse(spoken=Spoken(turn_id=turn))
 
-    got = await _run(Gateways(dies, answers), ConverseRequest(text=Text(text="tell me")))
+    got = await run(Gateways(dies, answers), ConverseRequest(text=Text(text="tell me")))
     resume = second.hello.resume
     assert (resume.partition, resume.clauses, resume.ms, resume.since_us) == (2, 1, 120, 10_000_000)
     kinds = [r.WhichOneof("message") for r in got]
     assert kinds == ["ready", "accepted", "clause", "audio", "clause", "ended", "audio", "audio", "spoken"]
-
-
-async def test_a_recording_that_has_not_become_words_is_said_again_whole() -> None:
-    second = Seen()
-    recording = [
-        ConverseRequest(audio=b"1" * 9),
-        ConverseRequest(audio=b"2" * 9),
-        ConverseRequest(audio_end=AudioEnd()),
-    ]
-
-    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        yield _ready(0)
-        for _ in range(4):
-            await anext(requests)
-        yield ConverseResponse(accepted=Accepted(turn_id="one", modality=MODALITY_SPOKEN))
-        raise Unreachable("the connection broke")
-
-    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await second.take(requests, 3)
-        yield ConverseResponse(accepted=Accepted(turn_id="two", modality=MODALITY_SPOKEN))
-        yield ConverseResponse(spoken=Spoken(turn_id="two"))
-
-    await _run(Gateways(dies, answers), *recording, **HELD)
-    assert second.requests == recording and not second.hello.HasField("resume")
-
-
-@pytest.mark.parametrize("early", [False, True])
-async def test_a_recording_that_was_understood_is_not_said_again(early: bool) -> None:
-    """Also by a gateway that told of its words before it could tell that the turn was accepted."""
-    second = Seen()
-    told = [
-        ConverseResponse(accepted=Accepted(turn_id="one", modality=MODALITY_SPOKEN)),
-        ConverseResponse(transcript=Transcript(turn_id="one", text="hello")),
-    ]
-
-    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        for _ in range(3):
-            await anext(requests)
-        yield _ready(0)
-        for response in reversed(told) if early else told:
-            yield response
-        raise Unreachable("the connection broke")
-
-    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await second.take(requests, 0)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await anext(requests)
-        yield ConverseResponse(spoken=Spoken(turn_id="one"))
-
-    await _run(Gateways(dies, answers), ConverseRequest(audio=b"1" * 9), ConverseRequest(audio_end=AudioEnd()), **HELD)
-    assert second.hello.resume.turn_id == "one"
 
 
 async def test_where_nothing_ever_ran_it_is_told_at_once() -> None:
@@ -241,14 +144,14 @@ async def test_where_nothing_ever_ran_it_is_told_at_once() -> None:
         yield ConverseResponse()
 
     with pytest.raises(Unreachable):
-        await _run(Gateways(absent), ConverseRequest(text=Text(text="hello")))
+        await run(Gateways(absent), ConverseRequest(text=Text(text="hello")))
 
 
 async def test_a_gateway_that_stays_away_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "_PATIENCE_S", 0.0)
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        yield _ready(0)
+        yield ready(0)
         await anext(requests)
         await anext(requests)
         raise Unreachable("the connection broke")
@@ -258,4 +161,4 @@ async def test_a_gateway_that_stays_away_is_told_in_the_end(monkeypatch: pytest.
         yield ConverseResponse()
 
     with pytest.raises(Unreachable):
-        await _run(Gateways(dies, absent, absent), ConverseRequest(text=Text(text="hello")))
+        await run(Gateways(dies, absent, absent), ConverseRequest(text=Text(text="hello")))

@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 pytest.importorskip("aiokafka")
 
-from parlance import kafka_sender
 from parlance.bus import Out, Record
 from parlance.kafka_address import parse
 from parlance.kafka_sender import Sender
@@ -46,8 +44,8 @@ async def _allowed(_topic: str) -> None: ...
 async def _with(check: Callable[[Sender, Client], Any], known: tuple[str, ...] = (TOPIC,)) -> None:
     client = Client()
     sender = Sender(parse("kafka://127.0.0.1:1"), _allowed, known)
-    with patch.object(kafka_sender, "producer", lambda _: client):
-        await sender.start()
+    sender.producer = lambda _: client
+    await sender.start()
     running = asyncio.create_task(sender.run())
     async with asyncio.timeout(5):
         await check(sender, client)
