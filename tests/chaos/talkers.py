@@ -176,11 +176,21 @@ class Talker:
 
     def _on_ended(self, ended: Any) -> None:
         self.heard[ended.turn_id].said = bool(ended.say)
+        self._name_refused(ended)
         now = self._now(ended.turn_id)
         if now is not None and now.turn_id == ended.turn_id:
             now.ended, now.outcome = time.monotonic(), Outcome.Name(ended.outcome).removeprefix("OUTCOME_").lower()
             if ended.outcome != Outcome.OUTCOME_ANSWERED:
                 now.problems.append(ended.error.message or Reason.Name(ended.reason))
+
+    def _name_refused(self, ended: Any) -> None:
+        """An utterance that was refused at the door: it was never accepted, so its id is told with its end alone."""
+        now = self.asked[-1] if self.asked else None
+        if now is None or now.over or now.accepted or ended.reason != Reason.REASON_OVERLOADED:
+            return
+        if now.spoken and ended.turn_id not in now.ids:
+            now.turn_id = ended.turn_id
+            now.ids.append(ended.turn_id)
 
     def _on_spoken(self, spoken: Any) -> None:
         self._requests.put_nowait(ConverseRequest(played=Played(turn_id=spoken.turn_id, all=True)))
