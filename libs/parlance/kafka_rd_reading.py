@@ -10,12 +10,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from parlance.bus import Record
 from parlance.kafka_address import Address
+from parlance.kafka_feed import MOST
 from parlance.kafka_ownership import Place
 from parlance.kafka_rd import LOOK_S, REQUEST_BYTES, error_of, settings, tell
 
-MOST = 512
-# So much is kept of what nobody takes; what librdkafka has fetched beyond that waits in its own bounds.
-_KEPT = 4 * MOST
+# So much librdkafka may have fetched while nobody takes it; beyond that lies at most one batch.
 _FETCHED_KB = 16 << 10
 
 
@@ -49,7 +48,6 @@ class Reading(threading.Thread):
         self._wanted: tuple[int, dict[Place, int]] | None = None
         self._number = 0
         self._records: dict[Place, list[Record]] = {}
-        self._count = 0
         self._positions: dict[Place, int] = {}
         self._told = False
         # The thread's own.
@@ -74,7 +72,7 @@ class Reading(threading.Thread):
         with self._lock:
             error, self._error = self._error, None
             records, positions = self._records, self._positions
-            self._records, self._positions, self._count, self._told = {}, {}, 0, False
+            self._records, self._positions, self._told = {}, {}, False
             current = number == self._number
         self._room.set()
         if error is not None:
@@ -131,7 +129,7 @@ class Reading(threading.Thread):
         consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in begins.items()])
         with self._lock:
             self._number, self._places = number, tuple(begins)
-            self._records, self._positions, self._count, self._told = {}, {}, 0, False
+            self._records, self._positions, self._told = {}, {}, False
 
     def _look_at_ends(self, consumer: Any) -> None:
         """Here and nowhere else: asked in another thread, while this one waits in `poll`, the client stands still for
@@ -147,7 +145,6 @@ class Reading(threading.Thread):
         if error is None:
             self._records.setdefault(place, []).append(_record_of(message))
             self._positions[place] = message.offset() + 1
-            self._count += 1
         elif error.code() == KafkaError._PARTITION_EOF:
             self._positions[place] = message.offset()
         elif (error.code() > 0 and place[0]) or error.fatal():
