@@ -11,6 +11,7 @@ ledger's app (without it, rows are in SQLite).
 import argparse
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -90,8 +91,10 @@ def measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
         known = [name for name in names if name in stack.all]
         found: dict[str, list[dict[str, float]]] = {name: [] for name in known}
         for n in range(rounds + 1):
+            print(f"round {n} of {rounds}{' (compiles, not counted)' if not n else ''}", file=sys.stderr)
             for name in known:
                 told = _once(stack[name])
+                print(f"  {name}: ready after {told['ready_s']:.2f} s", file=sys.stderr)
                 if n:  # the round before the first compiles
                     found[name].append(told)
     return {
