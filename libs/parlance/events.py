@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from parlance.v1 import (
+    consent_pb2,
     context_pb2,
     control_pb2,
     dead_pb2,
@@ -36,6 +37,7 @@ EVENT_CLASSES: tuple[type[Message], ...] = (
     context_pb2.ContextEvent,
     voice_pb2.VoiceEvent,
     control_pb2.ControlEvent,
+    consent_pb2.ConsentEvent,
 )
 
 

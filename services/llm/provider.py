@@ -4,29 +4,49 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from parlance.v1.llm_service_pb2 import AnswerRequest, Finish
+from parlance.v1.llm_service_pb2 import AnswerRequest, Citation, Finish, ToolCall, VendorState
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thinks aloud. Never spoken."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The last value of an answer, exactly once. `estimated`: the vendor did not say; counted by us."""
+    """The last value of an answer, exactly once. `estimated`: the vendor did not say; counted by us.
+
+    `input_tokens` is all that was read, cached or not, of which `cache_read_tokens` came from the vendor's cache and
+    `cache_write_tokens` were put there; `output_tokens` is all that was written, of which `reasoning_tokens` were
+    thoughts."""
 
     finish: Finish.ValueType = Finish.FINISH_STOP
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+# Text is plain str. A tool call comes whole; a citation where its page is known.
+Value = str | Reasoning | ToolCall | Citation | VendorState | Usage
 
 
 class Provider(Protocol):
     """A vendor adapter, made as `Class(model, **settings)` with the settings of its route.
 
-    Raises parlance.errors only. Does not retry, does not log content, does not read the environment."""
+    Raises parlance.errors only. Does not retry, does not log content, does not read the environment. Its connections
+    add to the meter of their task (services/llm/meter.py)."""
 
     # Host and port that a request leaves for; "" where nothing leaves the process.
     destination: str
 
-    def answer(self, request: AnswerRequest) -> AsyncGenerator[str | Usage, None]:
-        """Pieces of text, then the Usage. A stream that ends without its vendor's last event is Unavailable."""
+    def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
+        """Values in the vendor's order, then the Usage. A stream that ends without its vendor's last event is
+        Unavailable."""
         ...
 
 

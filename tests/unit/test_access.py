@@ -97,7 +97,7 @@ def test_everybody_may_read_what_their_code_reads_and_nothing_else() -> None:
     staged = {stage: {routes.CONTROL, dead_topic(stage).name} for stage in events.STAGES}
     subscribed = {"intent": wiring.TOPICS, "dialogue": dialogue.TOPICS, "ledger": projections.READ}
     # What was answered before a restart.
-    recalled = {"llm": {"llm.v1"}, "context": {"context.v1"}}
+    recalled = {"llm": {"llm.v1", "consent.v1"}, "context": {"context.v1"}}
     told = {"gateway": {*history._TOPICS, routes.CONTROL}}
     for name, entry in MANIFEST.services.items():
         needs = [found.get(name, ()) for found in (routed, staged, subscribed, recalled, told)]
@@ -184,7 +184,7 @@ def test_without_its_package_the_manifest_is_not_read(monkeypatch: pytest.Monkey
 
 def test_a_refusal_says_who_and_what() -> None:
     MANIFEST.check_call("dialogue", "Llm.Answer")
-    with pytest.raises(PermissionDenied, match=r"'gateway' may not call Llm\.Answer"):
-        MANIFEST.check_call("gateway", "Llm.Answer")
+    with pytest.raises(PermissionDenied, match=r"'intent' may not call Llm\.Answer"):
+        MANIFEST.check_call("intent", "Llm.Answer")
     with pytest.raises(PermissionDenied, match="'', whom the manifest does not name"):
         MANIFEST.check_call("", "Llm.Answer")

@@ -26,7 +26,7 @@ from parlance.v1 import options_pb2 as parlance_dot_v1_dot_options__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/control.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xba\x01\n\x0c\x43ontrolEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12&\n\x05route\x18\x02 \x01(\x0b\x32\x15.parlance.v1.RouteSetH\x00\x12/\n\x06replay\x18\x03 \x01(\x0b\x32\x1d.parlance.v1.DeadLetterReplayH\x00:#\x8a\xb5\x18\x1f\n\ncontrol.v1\x12\toperators\x18\x04 \x01\x30\x01\x38\x01\x42\x07\n\x05\x65vent\"\xa2\x01\n\x08RouteSet\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x35\n\x08settings\x18\x04 \x03(\x0b\x32#.parlance.v1.RouteSet.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x10\x44\x65\x61\x64LetterReplay\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parlance/v1/control.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\xba\x01\n\x0c\x43ontrolEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12&\n\x05route\x18\x02 \x01(\x0b\x32\x15.parlance.v1.RouteSetH\x00\x12/\n\x06replay\x18\x03 \x01(\x0b\x32\x1d.parlance.v1.DeadLetterReplayH\x00:#\x8a\xb5\x18\x1f\n\ncontrol.v1\x12\toperators\x18\x04 \x01\x30\x01\x38\x01\x42\x07\n\x05\x65vent\"\x86\x02\n\x08RouteSet\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x35\n\x08settings\x18\x04 \x03(\x0b\x32#.parlance.v1.RouteSet.SettingsEntry\x12#\n\x05rules\x18\x05 \x03(\x0b\x32\x14.parlance.v1.LlmRule\x12(\n\x07\x62udgets\x18\x06 \x01(\x0b\x32\x17.parlance.v1.LlmBudgets\x12\x13\n\x0b\x62rings_back\x18\x07 \x01(\t\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xda\x01\n\x07LlmRule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0e\x32\x17.parlance.v1.Capability\x12\r\n\x05share\x18\x03 \x01(\x05\x12\'\n\x07targets\x18\x04 \x03(\x0b\x32\x16.parlance.v1.LlmTarget\x12\"\n\x07\x63\x65iling\x18\x05 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x11\n\tresidency\x18\x06 \x01(\t\x12#\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x13.parlance.v1.Budget\"\xb9\x01\n\tLlmTarget\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x36\n\x08settings\x18\x02 \x03(\x0b\x32$.parlance.v1.LlmTarget.SettingsEntry\x12\x10\n\x08\x66irst_ms\x18\x03 \x01(\x05\x12\x0f\n\x07next_ms\x18\x04 \x01(\x05\x12\x10\n\x08hedge_ms\x18\x05 \x01(\x05\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\x06\x42udget\x12\x11\n\tday_nanos\x18\x01 \x01(\x03\x12\x13\n\x0bmonth_nanos\x18\x02 \x01(\x03\"X\n\nLlmBudgets\x12\'\n\ndeployment\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Budget\x12!\n\x04user\x18\x02 \x01(\x0b\x32\x13.parlance.v1.Budget\"D\n\x10\x44\x65\x61\x64LetterReplay\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTROLEVENT']._serialized_options = b'\212\265\030\037\n\ncontrol.v1\022\toperators\030\004 \0010\0018\001'
   _globals['_ROUTESET_SETTINGSENTRY']._loaded_options = None
   _globals['_ROUTESET_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_LLMTARGET_SETTINGSENTRY']._loaded_options = None
+  _globals['_LLMTARGET_SETTINGSENTRY']._serialized_options = b'8\001'
   _globals['_CONTROLEVENT']._serialized_start=94
   _globals['_CONTROLEVENT']._serialized_end=280
   _globals['_ROUTESET']._serialized_start=283
-  _globals['_ROUTESET']._serialized_end=445
-  _globals['_ROUTESET_SETTINGSENTRY']._serialized_start=398
-  _globals['_ROUTESET_SETTINGSENTRY']._serialized_end=445
-  _globals['_DEADLETTERREPLAY']._serialized_start=447
-  _globals['_DEADLETTERREPLAY']._serialized_end=515
+  _globals['_ROUTESET']._serialized_end=545
+  _globals['_ROUTESET_SETTINGSENTRY']._serialized_start=498
+  _globals['_ROUTESET_SETTINGSENTRY']._serialized_end=545
+  _globals['_LLMRULE']._serialized_start=548
+  _globals['_LLMRULE']._serialized_end=766
+  _globals['_LLMTARGET']._serialized_start=769
+  _globals['_LLMTARGET']._serialized_end=954
+  _globals['_LLMTARGET_SETTINGSENTRY']._serialized_start=498
+  _globals['_LLMTARGET_SETTINGSENTRY']._serialized_end=545
+  _globals['_BUDGET']._serialized_start=956
+  _globals['_BUDGET']._serialized_end=1004
+  _globals['_LLMBUDGETS']._serialized_start=1006
+  _globals['_LLMBUDGETS']._serialized_end=1094
+  _globals['_DEADLETTERREPLAY']._serialized_start=1096
+  _globals['_DEADLETTERREPLAY']._serialized_end=1164
 # @@protoc_insertion_point(module_scope)

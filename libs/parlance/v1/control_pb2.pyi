@@ -81,16 +81,29 @@ class RouteSet(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    BUDGETS_FIELD_NUMBER: _builtins.int
+    BRINGS_BACK_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """"tts" """
     version: _builtins.str
     """"v3": one more than the version that it replaces."""
     target: _builtins.str
     """"provider:model" """
+    brings_back: _builtins.str
+    """The version that this one brings back."""
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the provider must know: base_url, voice, api_key_env (the name of a variable, never a key)."""
 
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___LlmRule]:
+        """Of llm alone: who is asked for what. The first rule that fits a question names its targets, then the next one that
+        fits does. None: `target` answers everything.
+        """
+
+    @_builtins.property
+    def budgets(self) -> Global___LlmBudgets: ...
     def __init__(
         self,
         *,
@@ -98,14 +111,172 @@ class RouteSet(_message.Message):
         version: _builtins.str = ...,
         target: _builtins.str = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        rules: _abc.Iterable[Global___LlmRule] | None = ...,
+        budgets: Global___LlmBudgets | None = ...,
+        brings_back: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "stage", b"stage", "target", b"target", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brings_back", b"brings_back", "budgets", b"budgets", "rules", b"rules", "settings", b"settings", "stage", b"stage", "target", b"target", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RouteSet: _TypeAlias = RouteSet  # noqa: Y015
+
+@_typing.final
+class LlmRule(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    CEILING_FIELD_NUMBER: _builtins.int
+    RESIDENCY_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique in its route; budgets are kept by it."""
+    share: _builtins.int
+    """Per cent of the users, always the same ones; 0: all."""
+    ceiling: _turn_pb2.Tier.ValueType
+    """How far a question goes without asking its user. UNSPECIFIED: PRIVATE."""
+    residency: _builtins.str
+    """Where it may be worked on ("eu"); empty: anywhere."""
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_turn_pb2.Capability.ValueType]:
+        """Empty: whatever is asked for."""
+
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___LlmTarget]:
+        """In order: who is asked first, and who where that one cannot answer."""
+
+    @_builtins.property
+    def budget(self) -> Global___Budget: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        capabilities: _abc.Iterable[_turn_pb2.Capability.ValueType] | None = ...,
+        share: _builtins.int = ...,
+        targets: _abc.Iterable[Global___LlmTarget] | None = ...,
+        ceiling: _turn_pb2.Tier.ValueType = ...,
+        residency: _builtins.str = ...,
+        budget: Global___Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "capabilities", b"capabilities", "ceiling", b"ceiling", "name", b"name", "residency", b"residency", "share", b"share", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LlmRule: _TypeAlias = LlmRule  # noqa: Y015
+
+@_typing.final
+class LlmTarget(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    FIRST_MS_FIELD_NUMBER: _builtins.int
+    NEXT_MS_FIELD_NUMBER: _builtins.int
+    HEDGE_MS_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """"provider:model" """
+    first_ms: _builtins.int
+    """How long it may take to its first token, and from one to the next; 0: the service's own."""
+    next_ms: _builtins.int
+    hedge_ms: _builtins.int
+    """Where it has said nothing after so long, the next target is asked beside it; 0: never."""
+    @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        first_ms: _builtins.int = ...,
+        next_ms: _builtins.int = ...,
+        hedge_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_ms", b"first_ms", "hedge_ms", b"hedge_ms", "next_ms", b"next_ms", "settings", b"settings", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LlmTarget: _TypeAlias = LlmTarget  # noqa: Y015
+
+@_typing.final
+class Budget(_message.Message):
+    """US dollars / 1e9, by the day and the month of UTC; 0: without limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_NANOS_FIELD_NUMBER: _builtins.int
+    MONTH_NANOS_FIELD_NUMBER: _builtins.int
+    day_nanos: _builtins.int
+    month_nanos: _builtins.int
+    def __init__(
+        self,
+        *,
+        day_nanos: _builtins.int = ...,
+        month_nanos: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_nanos", b"day_nanos", "month_nanos", b"month_nanos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Budget: _TypeAlias = Budget  # noqa: Y015
+
+@_typing.final
+class LlmBudgets(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> Global___Budget:
+        """Of all users together."""
+
+    @_builtins.property
+    def user(self) -> Global___Budget:
+        """Of each."""
+
+    def __init__(
+        self,
+        *,
+        deployment: Global___Budget | None = ...,
+        user: Global___Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LlmBudgets: _TypeAlias = LlmBudgets  # noqa: Y015
 
 @_typing.final
 class DeadLetterReplay(_message.Message):

@@ -70,6 +70,31 @@ class GatewayStub:
                 request_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.SerializeToString,
                 response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.FromString,
                 _registered_method=True)
+        self.UndoRoute = channel.unary_unary(
+                '/parlance.v1.Gateway/UndoRoute',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.UndoRouteRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.UndoRouteResponse.FromString,
+                _registered_method=True)
+        self.ExplainAnswer = channel.unary_unary(
+                '/parlance.v1.Gateway/ExplainAnswer',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerResponse.FromString,
+                _registered_method=True)
+        self.AskModel = channel.unary_stream(
+                '/parlance.v1.Gateway/AskModel',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.AskModelRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.AskModelResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/parlance.v1.Gateway/GetUsage',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
+        self.ListEgress = channel.unary_unary(
+                '/parlance.v1.Gateway/ListEgress',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServicer:
@@ -124,6 +149,41 @@ class GatewayServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UndoRoute(self, request, context):
+        """Brings back the version of a route before the one in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainAnswer(self, request, context):
+        """Which language model would answer, and why not each other one; nobody is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskModel(self, request, context):
+        """A question put to a language model, without a conversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """What was used and spent, and the budgets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEgress(self, request, context):
+        """What left this device, request by request, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +221,31 @@ def add_GatewayServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.FromString,
                     response_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'UndoRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoRoute,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.UndoRouteRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.UndoRouteResponse.SerializeToString,
+            ),
+            'ExplainAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainAnswer,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerResponse.SerializeToString,
+            ),
+            'AskModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.AskModel,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.AskModelRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.AskModelResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.GetUsageRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.GetUsageResponse.SerializeToString,
+            ),
+            'ListEgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEgress,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -353,6 +438,141 @@ class Gateway:
             '/parlance.v1.Gateway/GetStats',
             parlance_dot_v1_dot_gateway__service__pb2.GetStatsRequest.SerializeToString,
             parlance_dot_v1_dot_gateway__service__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/UndoRoute',
+            parlance_dot_v1_dot_gateway__service__pb2.UndoRouteRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.UndoRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/ExplainAnswer',
+            parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.ExplainAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parlance.v1.Gateway/AskModel',
+            parlance_dot_v1_dot_gateway__service__pb2.AskModelRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.AskModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/GetUsage',
+            parlance_dot_v1_dot_gateway__service__pb2.GetUsageRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/ListEgress',
+            parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -88,6 +88,7 @@ class IntentRecognized(_message.Message):
     NO_SPEECH_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    CAPABILITY_FIELD_NUMBER: _builtins.int
     intent: _builtins.str
     """"timer.set"; "chat" is what the language model answers; "" with no_speech."""
     text: _builtins.str
@@ -96,6 +97,8 @@ class IntentRecognized(_message.Message):
     provider: _builtins.str
     """"patterns", "classifier" """
     route_version: _builtins.str
+    capability: _turn_pb2.Capability.ValueType
+    """Of "chat": what the language model is asked for."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]: ...
     def __init__(
@@ -108,10 +111,11 @@ class IntentRecognized(_message.Message):
         no_speech: _builtins.bool = ...,
         provider: _builtins.str = ...,
         route_version: _builtins.str = ...,
+        capability: _turn_pb2.Capability.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "intent", b"intent", "no_speech", b"no_speech", "provider", b"provider", "route_version", b"route_version", "slots", b"slots", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "confidence", b"confidence", "intent", b"intent", "no_speech", b"no_speech", "provider", b"provider", "route_version", b"route_version", "slots", b"slots", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from parlance.v1 import gateway_service_pb2 as parlance_dot_v1_dot_gateway__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parlance/v1/ledger_service.proto\x12\x0bparlance.v1\x1a!parlance/v1/gateway_service.proto\"?\n\x10SummariseRequest\x12+\n\x05stats\x18\x01 \x01(\x0b\x32\x1c.parlance.v1.GetStatsRequest\"A\n\x11SummariseResponse\x12,\n\x05stats\x18\x01 \x01(\x0b\x32\x1d.parlance.v1.GetStatsResponse2T\n\x06Ledger\x12J\n\tSummarise\x12\x1d.parlance.v1.SummariseRequest\x1a\x1e.parlance.v1.SummariseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parlance/v1/ledger_service.proto\x12\x0bparlance.v1\x1a!parlance/v1/gateway_service.proto\"\x9c\x01\n\x10SummariseRequest\x12+\n\x05stats\x18\x01 \x01(\x0b\x32\x1c.parlance.v1.GetStatsRequest\x12+\n\x05usage\x18\x02 \x01(\x0b\x32\x1c.parlance.v1.GetUsageRequest\x12.\n\x06\x65gress\x18\x03 \x01(\x0b\x32\x1e.parlance.v1.ListEgressRequest\"\xa0\x01\n\x11SummariseResponse\x12,\n\x05stats\x18\x01 \x01(\x0b\x32\x1d.parlance.v1.GetStatsResponse\x12,\n\x05usage\x18\x02 \x01(\x0b\x32\x1d.parlance.v1.GetUsageResponse\x12/\n\x06\x65gress\x18\x03 \x01(\x0b\x32\x1f.parlance.v1.ListEgressResponse2T\n\x06Ledger\x12J\n\tSummarise\x12\x1d.parlance.v1.SummariseRequest\x1a\x1e.parlance.v1.SummariseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parlance.v1.ledger_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUMMARISEREQUEST']._serialized_start=84
-  _globals['_SUMMARISEREQUEST']._serialized_end=147
-  _globals['_SUMMARISERESPONSE']._serialized_start=149
-  _globals['_SUMMARISERESPONSE']._serialized_end=214
-  _globals['_LEDGER']._serialized_start=216
-  _globals['_LEDGER']._serialized_end=300
+  _globals['_SUMMARISEREQUEST']._serialized_start=85
+  _globals['_SUMMARISEREQUEST']._serialized_end=241
+  _globals['_SUMMARISERESPONSE']._serialized_start=244
+  _globals['_SUMMARISERESPONSE']._serialized_end=404
+  _globals['_LEDGER']._serialized_start=406
+  _globals['_LEDGER']._serialized_end=490
 # @@protoc_insertion_point(module_scope)

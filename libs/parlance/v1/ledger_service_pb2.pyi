@@ -19,19 +19,29 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SummariseRequest(_message.Message):
+    """What is asked for is what is set."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STATS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    EGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stats(self) -> _gateway_service_pb2.GetStatsRequest: ...
+    @_builtins.property
+    def usage(self) -> _gateway_service_pb2.GetUsageRequest: ...
+    @_builtins.property
+    def egress(self) -> _gateway_service_pb2.ListEgressRequest: ...
     def __init__(
         self,
         *,
         stats: _gateway_service_pb2.GetStatsRequest | None = ...,
+        usage: _gateway_service_pb2.GetUsageRequest | None = ...,
+        egress: _gateway_service_pb2.ListEgressRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "stats", b"stats", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "stats", b"stats", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -42,16 +52,24 @@ class SummariseResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STATS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    EGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stats(self) -> _gateway_service_pb2.GetStatsResponse: ...
+    @_builtins.property
+    def usage(self) -> _gateway_service_pb2.GetUsageResponse: ...
+    @_builtins.property
+    def egress(self) -> _gateway_service_pb2.ListEgressResponse: ...
     def __init__(
         self,
         *,
         stats: _gateway_service_pb2.GetStatsResponse | None = ...,
+        usage: _gateway_service_pb2.GetUsageResponse | None = ...,
+        egress: _gateway_service_pb2.ListEgressResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "stats", b"stats", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["egress", b"egress", "stats", b"stats", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from parlance.v1 import turn_pb2 as _turn_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Attempt:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttemptEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attempt.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTEMPT_UNSPECIFIED: _Attempt.ValueType  # 0
+    ATTEMPT_FIRST: _Attempt.ValueType  # 1
+    ATTEMPT_FAILOVER: _Attempt.ValueType  # 2
+    """The one before could not answer, and had said nothing."""
+    ATTEMPT_HEDGE: _Attempt.ValueType  # 3
+    """Beside one that took long."""
+    ATTEMPT_RESUME: _Attempt.ValueType  # 4
+    """The one before broke off in mid-answer: it goes on after the words that were said."""
+
+class Attempt(_Attempt, metaclass=_AttemptEnumTypeWrapper):
+    """Why a target was asked."""
+
+ATTEMPT_UNSPECIFIED: Attempt.ValueType  # 0
+ATTEMPT_FIRST: Attempt.ValueType  # 1
+ATTEMPT_FAILOVER: Attempt.ValueType  # 2
+"""The one before could not answer, and had said nothing."""
+ATTEMPT_HEDGE: Attempt.ValueType  # 3
+"""Beside one that took long."""
+ATTEMPT_RESUME: Attempt.ValueType  # 4
+"""The one before broke off in mid-answer: it goes on after the words that were said."""
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class LlmEvent(_message.Message):
@@ -95,6 +124,15 @@ class UsageRecorded(_message.Message):
     FIRST_US_FIELD_NUMBER: _builtins.int
     TOOK_US_FIELD_NUMBER: _builtins.int
     ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    CACHE_READ_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_NANOS_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     attempt: _builtins.int
     """How often this answer was begun before and left no record: a restart in the middle of it begins it anew."""
@@ -109,6 +147,21 @@ class UsageRecorded(_message.Message):
     took_us: _builtins.int
     """From the request to the last one."""
     route_version: _builtins.str
+    cache_read_tokens: _builtins.int
+    """Of input_tokens."""
+    cache_write_tokens: _builtins.int
+    reasoning_tokens: _builtins.int
+    """Of output_tokens."""
+    cost_nanos: _builtins.int
+    """US dollars / 1e9."""
+    rule: _builtins.str
+    """The rule of the route under which it was asked."""
+    tier: _turn_pb2.Tier.ValueType
+    why: Global___Attempt.ValueType
+    """Why this attempt was made."""
+    end: _turn_pb2.End.ValueType
+    """How it ended; `error`: where it failed."""
+    error: _turn_pb2.ErrorCode.ValueType
     def __init__(
         self,
         *,
@@ -122,10 +175,19 @@ class UsageRecorded(_message.Message):
         first_us: _builtins.int = ...,
         took_us: _builtins.int = ...,
         route_version: _builtins.str = ...,
+        cache_read_tokens: _builtins.int = ...,
+        cache_write_tokens: _builtins.int = ...,
+        reasoning_tokens: _builtins.int = ...,
+        cost_nanos: _builtins.int = ...,
+        rule: _builtins.str = ...,
+        tier: _turn_pb2.Tier.ValueType = ...,
+        why: Global___Attempt.ValueType = ...,
+        end: _turn_pb2.End.ValueType = ...,
+        error: _turn_pb2.ErrorCode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began_at_us", b"began_at_us", "call_id", b"call_id", "estimated", b"estimated", "first_us", b"first_us", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider", "route_version", b"route_version", "took_us", b"took_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began_at_us", b"began_at_us", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "call_id", b"call_id", "cost_nanos", b"cost_nanos", "end", b"end", "error", b"error", "estimated", b"estimated", "first_us", b"first_us", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider", "reasoning_tokens", b"reasoning_tokens", "route_version", b"route_version", "rule", b"rule", "tier", b"tier", "took_us", b"took_us", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -145,13 +207,32 @@ class EgressRecorded(_message.Message):
     BYTES_SENT_FIELD_NUMBER: _builtins.int
     BYTES_RECEIVED_FIELD_NUMBER: _builtins.int
     ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    RETENTION_DAYS_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     attempt: _builtins.int
     provider: _builtins.str
     destination: _builtins.str
     bytes_sent: _builtins.int
+    """Of the bodies, as they went over the wire."""
     bytes_received: _builtins.int
     route_version: _builtins.str
+    rule: _builtins.str
+    tier: _turn_pb2.Tier.ValueType
+    policy_version: _builtins.str
+    """The catalogue that told the tier ("sha256:..."), whose word on consent holds."""
+    region: _builtins.str
+    """Where it was asked to be worked on, and how long its words are kept, in days, as the vendor promises; -1: not told."""
+    retention_days: _builtins.int
+    cut: _builtins.bool
+    """The answer was cut off: what was received is what had arrived here."""
+    estimated: _builtins.bool
+    """Nobody counted: the bytes are those of the words."""
     @_builtins.property
     def data_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -165,10 +246,17 @@ class EgressRecorded(_message.Message):
         bytes_sent: _builtins.int = ...,
         bytes_received: _builtins.int = ...,
         route_version: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        tier: _turn_pb2.Tier.ValueType = ...,
+        policy_version: _builtins.str = ...,
+        region: _builtins.str = ...,
+        retention_days: _builtins.int = ...,
+        cut: _builtins.bool = ...,
+        estimated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes_received", b"bytes_received", "bytes_sent", b"bytes_sent", "call_id", b"call_id", "data_classes", b"data_classes", "destination", b"destination", "provider", b"provider", "route_version", b"route_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes_received", b"bytes_received", "bytes_sent", b"bytes_sent", "call_id", b"call_id", "cut", b"cut", "data_classes", b"data_classes", "destination", b"destination", "estimated", b"estimated", "policy_version", b"policy_version", "provider", b"provider", "region", b"region", "retention_days", b"retention_days", "route_version", b"route_version", "rule", b"rule", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

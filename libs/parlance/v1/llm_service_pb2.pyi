@@ -31,6 +31,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_SYSTEM: _Role.ValueType  # 1
     ROLE_USER: _Role.ValueType  # 2
     ROLE_ASSISTANT: _Role.ValueType  # 3
+    ROLE_TOOL: _Role.ValueType  # 4
+    """What a tool gave back; `tool_call_id` names the call."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
 
@@ -38,7 +40,56 @@ ROLE_UNSPECIFIED: Role.ValueType  # 0
 ROLE_SYSTEM: Role.ValueType  # 1
 ROLE_USER: Role.ValueType  # 2
 ROLE_ASSISTANT: Role.ValueType  # 3
+ROLE_TOOL: Role.ValueType  # 4
+"""What a tool gave back; `tool_call_id` names the call."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
+
+class _ToolChoice:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ToolChoiceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolChoice.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOOL_CHOICE_UNSPECIFIED: _ToolChoice.ValueType  # 0
+    """AUTO"""
+    TOOL_CHOICE_AUTO: _ToolChoice.ValueType  # 1
+    TOOL_CHOICE_NONE: _ToolChoice.ValueType  # 2
+    TOOL_CHOICE_REQUIRED: _ToolChoice.ValueType  # 3
+    """One tool at least must be called."""
+
+class ToolChoice(_ToolChoice, metaclass=_ToolChoiceEnumTypeWrapper): ...
+
+TOOL_CHOICE_UNSPECIFIED: ToolChoice.ValueType  # 0
+"""AUTO"""
+TOOL_CHOICE_AUTO: ToolChoice.ValueType  # 1
+TOOL_CHOICE_NONE: ToolChoice.ValueType  # 2
+TOOL_CHOICE_REQUIRED: ToolChoice.ValueType  # 3
+"""One tool at least must be called."""
+Global___ToolChoice: _TypeAlias = ToolChoice  # noqa: Y015
+
+class _Effort:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Effort.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EFFORT_UNSPECIFIED: _Effort.ValueType  # 0
+    """The vendor's own."""
+    EFFORT_NONE: _Effort.ValueType  # 1
+    EFFORT_LOW: _Effort.ValueType  # 2
+    EFFORT_MEDIUM: _Effort.ValueType  # 3
+    EFFORT_HIGH: _Effort.ValueType  # 4
+
+class Effort(_Effort, metaclass=_EffortEnumTypeWrapper):
+    """How long a model that thinks may think; models that do not ignore it."""
+
+EFFORT_UNSPECIFIED: Effort.ValueType  # 0
+"""The vendor's own."""
+EFFORT_NONE: Effort.ValueType  # 1
+EFFORT_LOW: Effort.ValueType  # 2
+EFFORT_MEDIUM: Effort.ValueType  # 3
+EFFORT_HIGH: Effort.ValueType  # 4
+Global___Effort: _TypeAlias = Effort  # noqa: Y015
 
 class _Finish:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -50,6 +101,12 @@ class _FinishEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Finish.ValueTy
     FINISH_STOP: _Finish.ValueType  # 1
     FINISH_LENGTH: _Finish.ValueType  # 2
     FINISH_REFUSAL: _Finish.ValueType  # 3
+    FINISH_TOOL_CALLS: _Finish.ValueType  # 4
+    """It waits for the results of the tools that it called."""
+    FINISH_CONTEXT_FULL: _Finish.ValueType  # 5
+    """The model's context is full."""
+    FINISH_PAUSED: _Finish.ValueType  # 6
+    """A vendor's own tools took too long for one answer: asked again with it, the vendor goes on."""
 
 class Finish(_Finish, metaclass=_FinishEnumTypeWrapper): ...
 
@@ -57,7 +114,114 @@ FINISH_UNSPECIFIED: Finish.ValueType  # 0
 FINISH_STOP: Finish.ValueType  # 1
 FINISH_LENGTH: Finish.ValueType  # 2
 FINISH_REFUSAL: Finish.ValueType  # 3
+FINISH_TOOL_CALLS: Finish.ValueType  # 4
+"""It waits for the results of the tools that it called."""
+FINISH_CONTEXT_FULL: Finish.ValueType  # 5
+"""The model's context is full."""
+FINISH_PAUSED: Finish.ValueType  # 6
+"""A vendor's own tools took too long for one answer: asked again with it, the vendor goes on."""
 Global___Finish: _TypeAlias = Finish  # noqa: Y015
+
+@_typing.final
+class Image(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    media_type: _builtins.str
+    """"image/png", "image/jpeg", "image/webp", "image/gif" """
+    data: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        media_type: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "media_type", b"media_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Image: _TypeAlias = Image  # noqa: Y015
+
+@_typing.final
+class Tool(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    parameters: _builtins.str
+    """A JSON Schema of type object."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class ToolCall(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """As the vendor named it; where it names none, made up by us."""
+    name: _builtins.str
+    arguments: _builtins.str
+    """A JSON object, whole."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
+
+@_typing.final
+class VendorState(_message.Message):
+    """What a vendor wants to have back with the assistant's message (signed thoughts), opaque to everybody else."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """"anthropic" """
+    data: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VendorState: _TypeAlias = VendorState  # noqa: Y015
 
 @_typing.final
 class ChatMessage(_message.Message):
@@ -65,21 +229,69 @@ class ChatMessage(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FAILED_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     text: _builtins.str
+    tool_call_id: _builtins.str
+    """Of a tool's message, whose result is `text`."""
+    tool_failed: _builtins.bool
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[Global___Image]:
+        """Of a user's message."""
+
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
+        """Of an assistant's message."""
+
+    @_builtins.property
+    def state(self) -> _containers.RepeatedCompositeFieldContainer[Global___VendorState]: ...
     def __init__(
         self,
         *,
         role: Global___Role.ValueType = ...,
         text: _builtins.str = ...,
+        images: _abc.Iterable[Global___Image] | None = ...,
+        tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
+        state: _abc.Iterable[Global___VendorState] | None = ...,
+        tool_call_id: _builtins.str = ...,
+        tool_failed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "role", b"role", "state", b"state", "text", b"text", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "tool_failed", b"tool_failed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChatMessage: _TypeAlias = ChatMessage  # noqa: Y015
+
+@_typing.final
+class Identifier(_message.Message):
+    """Words of the messages that say who somebody is: a partner sees a placeholder in their place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"person", "place" """
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Identifier: _TypeAlias = Identifier  # noqa: Y015
 
 @_typing.final
 class AnswerRequest(_message.Message):
@@ -88,20 +300,52 @@ class AnswerRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TOOL_CHOICE_FIELD_NUMBER: _builtins.int
+    OUTPUT_SCHEMA_FIELD_NUMBER: _builtins.int
+    EFFORT_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
     label: _turn_pb2.Label.ValueType
+    capability: _turn_pb2.Capability.ValueType
+    """UNSPECIFIED: CHAT. Images need VISION and tools need TOOLS whatever stands here."""
+    tool_choice: Global___ToolChoice.ValueType
+    output_schema: _builtins.str
+    """A JSON Schema that the text must fit; empty: free text."""
+    effort: Global___Effort.ValueType
+    target: _builtins.str
+    """Past the rules of the route, this target alone ("provider:model"); tier, label and budgets hold for it too."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]: ...
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]: ...
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Vendors that the user lets see this question, this once."""
+
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identifier]: ...
     def __init__(
         self,
         *,
         messages: _abc.Iterable[Global___ChatMessage] | None = ...,
         max_output_tokens: _builtins.int = ...,
         label: _turn_pb2.Label.ValueType = ...,
+        capability: _turn_pb2.Capability.ValueType = ...,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
+        tool_choice: Global___ToolChoice.ValueType = ...,
+        output_schema: _builtins.str = ...,
+        effort: Global___Effort.ValueType = ...,
+        consents: _abc.Iterable[_builtins.str] | None = ...,
+        identifiers: _abc.Iterable[Global___Identifier] | None = ...,
+        target: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "consents", b"consents", "effort", b"effort", "identifiers", b"identifiers", "label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "output_schema", b"output_schema", "target", b"target", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,21 +357,56 @@ class AnswerBegan(_message.Message):
 
     PROVIDER_FIELD_NUMBER: _builtins.int
     ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    SPEAKS_AS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     route_version: _builtins.str
+    rule: _builtins.str
+    """The rule of the route under which it is asked."""
+    tier: _turn_pb2.Tier.ValueType
+    speaks_as: _builtins.str
+    """The name under which the answer may be told to be somebody else's ("Claude"); empty: the assistant's own."""
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         route_version: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        tier: _turn_pb2.Tier.ValueType = ...,
+        speaks_as: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "route_version", b"route_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "route_version", b"route_version", "rule", b"rule", "speaks_as", b"speaks_as", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnswerBegan: _TypeAlias = AnswerBegan  # noqa: Y015
+
+@_typing.final
+class Citation(_message.Message):
+    """The web page that an answer rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    title: _builtins.str
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["title", b"title", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Citation: _TypeAlias = Citation  # noqa: Y015
 
 @_typing.final
 class AnswerFinished(_message.Message):
@@ -137,10 +416,21 @@ class AnswerFinished(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
+    CACHE_READ_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_NANOS_FIELD_NUMBER: _builtins.int
     finish: Global___Finish.ValueType
     input_tokens: _builtins.int
+    """All that was read, cached or not."""
     output_tokens: _builtins.int
+    """All that was written, thoughts too."""
     estimated: _builtins.bool
+    cache_read_tokens: _builtins.int
+    cache_write_tokens: _builtins.int
+    reasoning_tokens: _builtins.int
+    cost_nanos: _builtins.int
+    """US dollars / 1e9, over all attempts of this answer."""
     def __init__(
         self,
         *,
@@ -148,14 +438,53 @@ class AnswerFinished(_message.Message):
         input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
+        cache_read_tokens: _builtins.int = ...,
+        cache_write_tokens: _builtins.int = ...,
+        reasoning_tokens: _builtins.int = ...,
+        cost_nanos: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated", b"estimated", "finish", b"finish", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cost_nanos", b"cost_nanos", "estimated", b"estimated", "finish", b"finish", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnswerFinished: _TypeAlias = AnswerFinished  # noqa: Y015
+
+@_typing.final
+class ConsentNeeded(_message.Message):
+    """Who would answer may see the question only if the user says so; nobody was asked, nothing follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENDOR_FIELD_NUMBER: _builtins.int
+    SPEAKS_AS_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    vendor: _builtins.str
+    """What RememberConsent and `consents` take: "openai"."""
+    speaks_as: _builtins.str
+    """"ChatGPT" """
+    provider: _builtins.str
+    tier: _turn_pb2.Tier.ValueType
+    route_version: _builtins.str
+    def __init__(
+        self,
+        *,
+        vendor: _builtins.str = ...,
+        speaks_as: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        tier: _turn_pb2.Tier.ValueType = ...,
+        route_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "route_version", b"route_version", "speaks_as", b"speaks_as", "tier", b"tier", "vendor", b"vendor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentNeeded: _TypeAlias = ConsentNeeded  # noqa: Y015
 
 @_typing.final
 class AnswerResponse(_message.Message):
@@ -164,23 +493,43 @@ class AnswerResponse(_message.Message):
     BEGAN_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
+    CITATION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CONSENT_NEEDED_FIELD_NUMBER: _builtins.int
     text: _builtins.str
+    reasoning: _builtins.str
+    """Never spoken."""
     @_builtins.property
     def began(self) -> Global___AnswerBegan: ...
     @_builtins.property
     def finished(self) -> Global___AnswerFinished: ...
+    @_builtins.property
+    def tool_call(self) -> Global___ToolCall: ...
+    @_builtins.property
+    def citation(self) -> Global___Citation: ...
+    @_builtins.property
+    def state(self) -> Global___VendorState: ...
+    @_builtins.property
+    def consent_needed(self) -> Global___ConsentNeeded: ...
     def __init__(
         self,
         *,
         began: Global___AnswerBegan | None = ...,
         text: _builtins.str = ...,
         finished: Global___AnswerFinished | None = ...,
+        reasoning: _builtins.str = ...,
+        tool_call: Global___ToolCall | None = ...,
+        citation: Global___Citation | None = ...,
+        state: Global___VendorState | None = ...,
+        consent_needed: Global___ConsentNeeded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "finished", b"finished", "part", b"part", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "citation", b"citation", "consent_needed", b"consent_needed", "finished", b"finished", "part", b"part", "reasoning", b"reasoning", "state", b"state", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "finished", b"finished", "part", b"part", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "citation", b"citation", "consent_needed", b"consent_needed", "finished", b"finished", "part", b"part", "reasoning", b"reasoning", "state", b"state", "text", b"text", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["began", "text", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["began", "text", "finished", "reasoning", "tool_call", "citation", "state", "consent_needed"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -259,3 +608,126 @@ class CheckLlmRouteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckLlmRouteResponse: _TypeAlias = CheckLlmRouteResponse  # noqa: Y015
+
+@_typing.final
+class ExplainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> Global___AnswerRequest: ...
+    def __init__(
+        self,
+        *,
+        request: Global___AnswerRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class Candidate(_message.Message):
+    """A target of the route, in the order in which they would be asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
+    NEEDS_CONSENT_FIELD_NUMBER: _builtins.int
+    MOST_NANOS_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    rule: _builtins.str
+    tier: _turn_pb2.Tier.ValueType
+    passed_over: _builtins.str
+    """Why it is passed over; empty: it would be asked."""
+    needs_consent: _builtins.bool
+    """It would be asked if the user let it."""
+    most_nanos: _builtins.int
+    """US dollars / 1e9: the most that this question may cost there."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        tier: _turn_pb2.Tier.ValueType = ...,
+        passed_over: _builtins.str = ...,
+        needs_consent: _builtins.bool = ...,
+        most_nanos: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most_nanos", b"most_nanos", "needs_consent", b"needs_consent", "passed_over", b"passed_over", "rule", b"rule", "target", b"target", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
+
+@_typing.final
+class ExplainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    route_version: _builtins.str
+    target: _builtins.str
+    """The one that would answer; empty: nobody."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]: ...
+    def __init__(
+        self,
+        *,
+        route_version: _builtins.str = ...,
+        target: _builtins.str = ...,
+        candidates: _abc.Iterable[Global___Candidate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "route_version", b"route_version", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class RememberConsentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENDOR_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    vendor: _builtins.str
+    consent: _turn_pb2.Consent.ValueType
+    def __init__(
+        self,
+        *,
+        vendor: _builtins.str = ...,
+        consent: _turn_pb2.Consent.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "vendor", b"vendor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RememberConsentRequest: _TypeAlias = RememberConsentRequest  # noqa: Y015
+
+@_typing.final
+class RememberConsentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RememberConsentResponse: _TypeAlias = RememberConsentResponse  # noqa: Y015

@@ -49,6 +49,16 @@ class LlmStub:
                 request_serializer=parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteRequest.SerializeToString,
                 response_deserializer=parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/parlance.v1.Llm/Explain',
+                request_serializer=parlance_dot_v1_dot_llm__service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_llm__service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.RememberConsent = channel.unary_unary(
+                '/parlance.v1.Llm/RememberConsent',
+                request_serializer=parlance_dot_v1_dot_llm__service__pb2.RememberConsentRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_llm__service__pb2.RememberConsentResponse.FromString,
+                _registered_method=True)
 
 
 class LlmServicer:
@@ -74,6 +84,20 @@ class LlmServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Which target would answer, and why each other one was passed over; nobody is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RememberConsent(self, request, context):
+        """What the user of the header said when asked whether a vendor may see a question.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LlmServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +115,16 @@ def add_LlmServicer_to_server(servicer, server):
                     servicer.CheckLlmRoute,
                     request_deserializer=parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteRequest.FromString,
                     response_serializer=parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=parlance_dot_v1_dot_llm__service__pb2.ExplainRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_llm__service__pb2.ExplainResponse.SerializeToString,
+            ),
+            'RememberConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RememberConsent,
+                    request_deserializer=parlance_dot_v1_dot_llm__service__pb2.RememberConsentRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_llm__service__pb2.RememberConsentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -174,6 +208,60 @@ class Llm:
             '/parlance.v1.Llm/CheckLlmRoute',
             parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteRequest.SerializeToString,
             parlance_dot_v1_dot_llm__service__pb2.CheckLlmRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Llm/Explain',
+            parlance_dot_v1_dot_llm__service__pb2.ExplainRequest.SerializeToString,
+            parlance_dot_v1_dot_llm__service__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RememberConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Llm/RememberConsent',
+            parlance_dot_v1_dot_llm__service__pb2.RememberConsentRequest.SerializeToString,
+            parlance_dot_v1_dot_llm__service__pb2.RememberConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

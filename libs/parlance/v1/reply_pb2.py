@@ -26,7 +26,7 @@ from parlance.v1 import options_pb2 as parlance_dot_v1_dot_options__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parlance/v1/reply.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\x8c\x02\n\nReplyEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12*\n\x06\x63lause\x18\x02 \x01(\x0b\x32\x18.parlance.v1.ReplyClauseH\x00\x12/\n\tcompleted\x18\x03 \x01(\x0b\x32\x1a.parlance.v1.TurnCompletedH\x00\x12*\n\troll_call\x18\x04 \x01(\x0b\x32\x15.parlance.v1.RollCallH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:\"\x8a\xb5\x18\x1e\n\x08reply.v1\x12\x08\x64ialogue\x18\x03 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"\xa5\x01\n\x0bReplyClause\x12\x0b\n\x03seq\x18\x01 \x01(\x05\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xd8\xb5\x18\x01\x12%\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x11.parlance.v1.CardB\x04\xd8\xb5\x18\x01\x12\x0f\n\x07\x63uts_in\x18\x04 \x01(\x08\x12\x14\n\x06source\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x15\n\rroute_version\x18\x07 \x01(\t\"\n\n\x08RollCall\"[\n\x0bSettledCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12+\n\nsettlement\x18\x03 \x01(\x0e\x32\x17.parlance.v1.Settlement\"\x81\x01\n\x0c\x43onsumedCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\x05\x12\x1d\n\x03\x65nd\x18\x04 \x01(\x0e\x32\x10.parlance.v1.End\x12!\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.parlance.v1.Error\"|\n\x06Inputs\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12(\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x19.parlance.v1.ConsumedCall\x12\x0f\n\x07yielded\x18\x03 \x01(\x05\x12\x0f\n\x07unknown\x18\x04 \x01(\x08\x12\x13\n\x0bsnapshot_id\x18\x05 \x01(\t\"\xe5\x01\n\rTurnCompleted\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.parlance.v1.Outcome\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.parlance.v1.Reason\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.parlance.v1.Error\x12\x11\n\x03say\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\'\n\x05\x63\x61lls\x18\x05 \x03(\x0b\x32\x18.parlance.v1.SettledCall\x12#\n\x06inputs\x18\x06 \x01(\x0b\x32\x13.parlance.v1.Inputs:\x04\x98\xb5\x18\x01*x\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x15\n\x11OUTCOME_CANCELLED\x10\x03\x12\x13\n\x0fOUTCOME_REFUSED\x10\x04*\x90\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_NOTHING_HEARD\x10\x01\x12\x16\n\x12REASON_INTERRUPTED\x10\x02\x12\x15\n\x11REASON_SUPERSEDED\x10\x03\x12\x11\n\rREASON_CUT_IN\x10\x04\x12\x10\n\x0cREASON_ASKED\x10\x05\x12\x13\n\x0fREASON_DEADLINE\x10\x06\x12\x17\n\x13REASON_NOBODY_THERE\x10\x07\x12\x16\n\x12REASON_ANSWER_LOST\x10\x08\x12\x10\n\x0cREASON_ERROR\x10\t\x12\x11\n\rREASON_POLICY\x10\n\x12\x15\n\x11REASON_OVERLOADED\x10\x0b*\xb4\x01\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fSETTLEMENT_DONE\x10\x01\x12\x15\n\x11SETTLEMENT_FAILED\x10\x02\x12\x16\n\x12SETTLEMENT_REFUSED\x10\x03\x12\x16\n\x12SETTLEMENT_UNKNOWN\x10\x04\x12\x18\n\x14SETTLEMENT_UNSETTLED\x10\x05\x12\x14\n\x10SETTLEMENT_BEGUN\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parlance/v1/reply.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x16parlance/v1/turn.proto\"\x8c\x02\n\nReplyEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12*\n\x06\x63lause\x18\x02 \x01(\x0b\x32\x18.parlance.v1.ReplyClauseH\x00\x12/\n\tcompleted\x18\x03 \x01(\x0b\x32\x1a.parlance.v1.TurnCompletedH\x00\x12*\n\troll_call\x18\x04 \x01(\x0b\x32\x15.parlance.v1.RollCallH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:\"\x8a\xb5\x18\x1e\n\x08reply.v1\x12\x08\x64ialogue\x18\x03 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"\xd1\x01\n\x0bReplyClause\x12\x0b\n\x03seq\x18\x01 \x01(\x05\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xd8\xb5\x18\x01\x12%\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x11.parlance.v1.CardB\x04\xd8\xb5\x18\x01\x12\x0f\n\x07\x63uts_in\x18\x04 \x01(\x08\x12\x14\n\x06source\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x15\n\rroute_version\x18\x07 \x01(\t\x12*\n\x07sources\x18\x08 \x03(\x0b\x32\x13.parlance.v1.SourceB\x04\xd8\xb5\x18\x01\"$\n\x06Source\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\"\n\n\x08RollCall\"[\n\x0bSettledCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12+\n\nsettlement\x18\x03 \x01(\x0e\x32\x17.parlance.v1.Settlement\"\x81\x01\n\x0c\x43onsumedCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\x05\x12\x1d\n\x03\x65nd\x18\x04 \x01(\x0e\x32\x10.parlance.v1.End\x12!\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.parlance.v1.Error\"|\n\x06Inputs\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12(\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x19.parlance.v1.ConsumedCall\x12\x0f\n\x07yielded\x18\x03 \x01(\x05\x12\x0f\n\x07unknown\x18\x04 \x01(\x08\x12\x13\n\x0bsnapshot_id\x18\x05 \x01(\t\"\x94\x02\n\rTurnCompleted\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.parlance.v1.Outcome\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.parlance.v1.Reason\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.parlance.v1.Error\x12\x11\n\x03say\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\'\n\x05\x63\x61lls\x18\x05 \x03(\x0b\x32\x18.parlance.v1.SettledCall\x12#\n\x06inputs\x18\x06 \x01(\x0b\x32\x13.parlance.v1.Inputs\x12-\n\x08question\x18\x07 \x01(\x0b\x32\x15.parlance.v1.QuestionB\x04\xd8\xb5\x18\x01:\x04\x98\xb5\x18\x01\"h\n\x08Question\x12\x0e\n\x06vendor\x18\x01 \x01(\t\x12\x11\n\tspeaks_as\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12+\n\ncapability\x18\x04 \x01(\x0e\x32\x17.parlance.v1.Capability*x\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x15\n\x11OUTCOME_CANCELLED\x10\x03\x12\x13\n\x0fOUTCOME_REFUSED\x10\x04*\x90\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_NOTHING_HEARD\x10\x01\x12\x16\n\x12REASON_INTERRUPTED\x10\x02\x12\x15\n\x11REASON_SUPERSEDED\x10\x03\x12\x11\n\rREASON_CUT_IN\x10\x04\x12\x10\n\x0cREASON_ASKED\x10\x05\x12\x13\n\x0fREASON_DEADLINE\x10\x06\x12\x17\n\x13REASON_NOBODY_THERE\x10\x07\x12\x16\n\x12REASON_ANSWER_LOST\x10\x08\x12\x10\n\x0cREASON_ERROR\x10\t\x12\x11\n\rREASON_POLICY\x10\n\x12\x15\n\x11REASON_OVERLOADED\x10\x0b*\xb4\x01\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fSETTLEMENT_DONE\x10\x01\x12\x15\n\x11SETTLEMENT_FAILED\x10\x02\x12\x16\n\x12SETTLEMENT_REFUSED\x10\x03\x12\x16\n\x12SETTLEMENT_UNKNOWN\x10\x04\x12\x18\n\x14SETTLEMENT_UNSETTLED\x10\x05\x12\x14\n\x10SETTLEMENT_BEGUN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,28 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLYCLAUSE'].fields_by_name['card']._serialized_options = b'\330\265\030\001'
   _globals['_REPLYCLAUSE'].fields_by_name['source']._loaded_options = None
   _globals['_REPLYCLAUSE'].fields_by_name['source']._serialized_options = b'\330\265\030\001'
+  _globals['_REPLYCLAUSE'].fields_by_name['sources']._loaded_options = None
+  _globals['_REPLYCLAUSE'].fields_by_name['sources']._serialized_options = b'\330\265\030\001'
   _globals['_TURNCOMPLETED'].fields_by_name['say']._loaded_options = None
   _globals['_TURNCOMPLETED'].fields_by_name['say']._serialized_options = b'\330\265\030\001'
+  _globals['_TURNCOMPLETED'].fields_by_name['question']._loaded_options = None
+  _globals['_TURNCOMPLETED'].fields_by_name['question']._serialized_options = b'\330\265\030\001'
   _globals['_TURNCOMPLETED']._loaded_options = None
   _globals['_TURNCOMPLETED']._serialized_options = b'\230\265\030\001'
-  _globals['_OUTCOME']._serialized_start=1125
-  _globals['_OUTCOME']._serialized_end=1245
-  _globals['_REASON']._serialized_start=1248
-  _globals['_REASON']._serialized_end=1520
-  _globals['_SETTLEMENT']._serialized_start=1523
-  _globals['_SETTLEMENT']._serialized_end=1703
+  _globals['_OUTCOME']._serialized_start=1360
+  _globals['_OUTCOME']._serialized_end=1480
+  _globals['_REASON']._serialized_start=1483
+  _globals['_REASON']._serialized_end=1755
+  _globals['_SETTLEMENT']._serialized_start=1758
+  _globals['_SETTLEMENT']._serialized_end=1938
   _globals['_REPLYEVENT']._serialized_start=92
   _globals['_REPLYEVENT']._serialized_end=360
   _globals['_REPLYCLAUSE']._serialized_start=363
-  _globals['_REPLYCLAUSE']._serialized_end=528
-  _globals['_ROLLCALL']._serialized_start=530
-  _globals['_ROLLCALL']._serialized_end=540
-  _globals['_SETTLEDCALL']._serialized_start=542
-  _globals['_SETTLEDCALL']._serialized_end=633
-  _globals['_CONSUMEDCALL']._serialized_start=636
-  _globals['_CONSUMEDCALL']._serialized_end=765
-  _globals['_INPUTS']._serialized_start=767
-  _globals['_INPUTS']._serialized_end=891
-  _globals['_TURNCOMPLETED']._serialized_start=894
-  _globals['_TURNCOMPLETED']._serialized_end=1123
+  _globals['_REPLYCLAUSE']._serialized_end=572
+  _globals['_SOURCE']._serialized_start=574
+  _globals['_SOURCE']._serialized_end=610
+  _globals['_ROLLCALL']._serialized_start=612
+  _globals['_ROLLCALL']._serialized_end=622
+  _globals['_SETTLEDCALL']._serialized_start=624
+  _globals['_SETTLEDCALL']._serialized_end=715
+  _globals['_CONSUMEDCALL']._serialized_start=718
+  _globals['_CONSUMEDCALL']._serialized_end=847
+  _globals['_INPUTS']._serialized_start=849
+  _globals['_INPUTS']._serialized_end=973
+  _globals['_TURNCOMPLETED']._serialized_start=976
+  _globals['_TURNCOMPLETED']._serialized_end=1252
+  _globals['_QUESTION']._serialized_start=1254
+  _globals['_QUESTION']._serialized_end=1358
 # @@protoc_insertion_point(module_scope)

@@ -173,6 +173,7 @@ class ReplyClause(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     ROUTE_VERSION_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     text: _builtins.str
     cuts_in: _builtins.bool
@@ -184,6 +185,10 @@ class ReplyClause(_message.Message):
     route_version: _builtins.str
     @_builtins.property
     def card(self) -> _turn_pb2.Card: ...
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Source]:
+        """The web pages that the words rest on."""
+
     def __init__(
         self,
         *,
@@ -194,14 +199,37 @@ class ReplyClause(_message.Message):
         source: _builtins.str = ...,
         provider: _builtins.str = ...,
         route_version: _builtins.str = ...,
+        sources: _abc.Iterable[Global___Source] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "cuts_in", b"cuts_in", "provider", b"provider", "route_version", b"route_version", "seq", b"seq", "source", b"source", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "cuts_in", b"cuts_in", "provider", b"provider", "route_version", b"route_version", "seq", b"seq", "source", b"source", "sources", b"sources", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyClause: _TypeAlias = ReplyClause  # noqa: Y015
+
+@_typing.final
+class Source(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    title: _builtins.str
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["title", b"title", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class RollCall(_message.Message):
@@ -329,6 +357,7 @@ class TurnCompleted(_message.Message):
     SAY_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     reason: Global___Reason.ValueType
     say: _builtins.str
@@ -339,6 +368,10 @@ class TurnCompleted(_message.Message):
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettledCall]: ...
     @_builtins.property
     def inputs(self) -> Global___Inputs: ...
+    @_builtins.property
+    def question(self) -> Global___Question:
+        """With REASON_ASKED: what the next turn may answer."""
+
     def __init__(
         self,
         *,
@@ -348,11 +381,44 @@ class TurnCompleted(_message.Message):
         say: _builtins.str = ...,
         calls: _abc.Iterable[Global___SettledCall] | None = ...,
         inputs: Global___Inputs | None = ...,
+        question: Global___Question | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "inputs", b"inputs"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "inputs", b"inputs", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "error", b"error", "inputs", b"inputs", "outcome", b"outcome", "reason", b"reason", "say", b"say"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "error", b"error", "inputs", b"inputs", "outcome", b"outcome", "question", b"question", "reason", b"reason", "say", b"say"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TurnCompleted: _TypeAlias = TurnCompleted  # noqa: Y015
+
+@_typing.final
+class Question(_message.Message):
+    """Whether a vendor may see what was asked. Nobody else's "yes" answers it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENDOR_FIELD_NUMBER: _builtins.int
+    SPEAKS_AS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    vendor: _builtins.str
+    """"openai", and the name that was said: "ChatGPT"."""
+    speaks_as: _builtins.str
+    text: _builtins.str
+    """What was asked, and for what."""
+    capability: _turn_pb2.Capability.ValueType
+    def __init__(
+        self,
+        *,
+        vendor: _builtins.str = ...,
+        speaks_as: _builtins.str = ...,
+        text: _builtins.str = ...,
+        capability: _turn_pb2.Capability.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "speaks_as", b"speaks_as", "text", b"text", "vendor", b"vendor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Question: _TypeAlias = Question  # noqa: Y015

@@ -86,20 +86,68 @@ class SessionSnapshot(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONVERSATION_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]: ...
+    @_builtins.property
+    def question(self) -> _reply_pb2.Question:
+        """What this turn may answer; absent: nothing was asked."""
+
     def __init__(
         self,
         *,
         conversation: _abc.Iterable[Global___Exchange] | None = ...,
+        question: _reply_pb2.Question | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionSnapshot: _TypeAlias = SessionSnapshot  # noqa: Y015
+
+@_typing.final
+class OpenQuestion(_message.Message):
+    """A question to the user that waits for its answer (1a.12): from the same user and device, within 30 s of its being
+    heard whole, once.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    HEARD_AT_US_FIELD_NUMBER: _builtins.int
+    USED_BY_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    device_id: _builtins.str
+    turn_id: _builtins.str
+    """Of the turn that asked."""
+    heard_at_us: _builtins.int
+    """When it had been heard whole; 0: not yet."""
+    used_by: _builtins.str
+    """The turn that has answered it."""
+    @_builtins.property
+    def question(self) -> _reply_pb2.Question: ...
+    def __init__(
+        self,
+        *,
+        question: _reply_pb2.Question | None = ...,
+        user_id: _builtins.str = ...,
+        device_id: _builtins.str = ...,
+        turn_id: _builtins.str = ...,
+        heard_at_us: _builtins.int = ...,
+        used_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "heard_at_us", b"heard_at_us", "question", b"question", "turn_id", b"turn_id", "used_by", b"used_by", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenQuestion: _TypeAlias = OpenQuestion  # noqa: Y015
 
 @_typing.final
 class SessionRow(_message.Message):
@@ -112,6 +160,7 @@ class SessionRow(_message.Message):
     ENDED_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def conversation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]: ...
     @_builtins.property
@@ -128,6 +177,8 @@ class SessionRow(_message.Message):
     def heard(self) -> _containers.RepeatedCompositeFieldContainer[_turn_pb2.Heard]:
         """What was heard of turns that have not ended here yet; it is applied when they end."""
 
+    @_builtins.property
+    def question(self) -> Global___OpenQuestion: ...
     def __init__(
         self,
         *,
@@ -136,10 +187,11 @@ class SessionRow(_message.Message):
         ended: _abc.Iterable[Global___EndedTurn] | None = ...,
         waiting: _abc.Iterable[_builtins.bytes] | None = ...,
         heard: _abc.Iterable[_turn_pb2.Heard] | None = ...,
+        question: Global___OpenQuestion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "ended", b"ended", "heard", b"heard", "open", b"open", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "ended", b"ended", "heard", b"heard", "open", b"open", "question", b"question", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

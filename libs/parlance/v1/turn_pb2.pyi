@@ -39,6 +39,64 @@ LABEL_PERSONAL: Label.ValueType  # 2
 LABEL_DEVICE_ONLY: Label.ValueType  # 3
 Global___Label: _TypeAlias = Label  # noqa: Y015
 
+class _Tier:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tier.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIER_UNSPECIFIED: _Tier.ValueType  # 0
+    TIER_DEVICE: _Tier.ValueType  # 1
+    """On this machine."""
+    TIER_HOUSE: _Tier.ValueType  # 2
+    """One's own model in one's own cloud."""
+    TIER_PRIVATE: _Tier.ValueType  # 3
+    """A vendor's model in one's own cloud, or in a cloud that keeps nothing."""
+    TIER_PARTNER: _Tier.ValueType  # 4
+    """A third party."""
+
+class Tier(_Tier, metaclass=_TierEnumTypeWrapper):
+    """Where a model runs, the closest first: what leaves the device goes no further than it may."""
+
+TIER_UNSPECIFIED: Tier.ValueType  # 0
+TIER_DEVICE: Tier.ValueType  # 1
+"""On this machine."""
+TIER_HOUSE: Tier.ValueType  # 2
+"""One's own model in one's own cloud."""
+TIER_PRIVATE: Tier.ValueType  # 3
+"""A vendor's model in one's own cloud, or in a cloud that keeps nothing."""
+TIER_PARTNER: Tier.ValueType  # 4
+"""A third party."""
+Global___Tier: _TypeAlias = Tier  # noqa: Y015
+
+class _Capability:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAPABILITY_UNSPECIFIED: _Capability.ValueType  # 0
+    CAPABILITY_CHAT: _Capability.ValueType  # 1
+    CAPABILITY_TOOLS: _Capability.ValueType  # 2
+    CAPABILITY_WEB: _Capability.ValueType  # 3
+    """What only the web knows."""
+    CAPABILITY_CODE: _Capability.ValueType  # 4
+    CAPABILITY_VISION: _Capability.ValueType  # 5
+    CAPABILITY_SUMMARY: _Capability.ValueType  # 6
+
+class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
+    """What a language model is asked for: routes are chosen by it."""
+
+CAPABILITY_UNSPECIFIED: Capability.ValueType  # 0
+CAPABILITY_CHAT: Capability.ValueType  # 1
+CAPABILITY_TOOLS: Capability.ValueType  # 2
+CAPABILITY_WEB: Capability.ValueType  # 3
+"""What only the web knows."""
+CAPABILITY_CODE: Capability.ValueType  # 4
+CAPABILITY_VISION: Capability.ValueType  # 5
+CAPABILITY_SUMMARY: Capability.ValueType  # 6
+Global___Capability: _TypeAlias = Capability  # noqa: Y015
+
 class _Modality:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -111,6 +169,26 @@ END_COMPLETE: End.ValueType  # 1
 END_CANCELLED: End.ValueType  # 2
 END_FAILED: End.ValueType  # 3
 Global___End: _TypeAlias = End  # noqa: Y015
+
+class _Consent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConsentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Consent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONSENT_UNSPECIFIED: _Consent.ValueType  # 0
+    CONSENT_ONCE: _Consent.ValueType  # 1
+    CONSENT_ALWAYS: _Consent.ValueType  # 2
+    CONSENT_NEVER: _Consent.ValueType  # 3
+
+class Consent(_Consent, metaclass=_ConsentEnumTypeWrapper):
+    """What a user said when asked whether a vendor may see a question."""
+
+CONSENT_UNSPECIFIED: Consent.ValueType  # 0
+CONSENT_ONCE: Consent.ValueType  # 1
+CONSENT_ALWAYS: Consent.ValueType  # 2
+CONSENT_NEVER: Consent.ValueType  # 3
+Global___Consent: _TypeAlias = Consent  # noqa: Y015
 
 @_typing.final
 class Header(_message.Message):

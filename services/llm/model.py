@@ -1,0 +1,65 @@
+"""A model as the catalogue knows it, and what an answer of it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from parlance.v1.turn_pb2 import Tier
+from services.llm.provider import Usage
+
+# Of one million tokens at one dollar, each token costs so many dollars / 1e9.
+_NANOS_A_TOKEN = Decimal(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars for a million tokens, from the day `since` on."""
+
+    since: date
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`name`: "provider:model", as routes name it; `wire_name`: what its server calls it. `speaks_as`: whose answer it
+    is said to be ("Claude"). `capabilities`: of CAPABILITIES. `retention_days`: -1 where the vendor does not tell.
+    `settings`: what its provider is made with."""
+
+    name: str
+    wire_name: str
+    vendor: str
+    speaks_as: str
+    tier: Tier.ValueType
+    context_tokens: int
+    max_output_tokens: int
+    capabilities: frozenset[str]
+    prices: tuple[Prices, ...]
+    residency: frozenset[str] = frozenset()
+    retention_days: int = -1
+    shuts_down: date | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def prices_on(self, day: date) -> Prices | None:
+        """Those in force; None before the first ones."""
+        return max((p for p in self.prices if p.since <= day), key=lambda p: p.since, default=None)
+
+
+# What a model may be able to do: the names of Capability, and what a request may hold ("schema": an answer that fits a
+# JSON Schema; "thinking": an effort).
+CAPABILITIES = ("chat", "tools", "web", "code", "vision", "summary", "schema", "thinking")
+
+
+def cost_nanos(prices: Prices, usage: Usage) -> int:
+    """US dollars / 1e9, to the nearest one."""
+    plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    dollars = (
+        plain * prices.input
+        + usage.cache_read_tokens * prices.cache_read
+        + usage.cache_write_tokens * prices.cache_write
+        + usage.output_tokens * prices.output
+    )
+    return int((dollars * _NANOS_A_TOKEN).to_integral_value(ROUND_HALF_EVEN))
