@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from parlance.v1.control_pb2 import LlmRule, LlmTarget, RouteSet
 from parlance.v1.llm_service_pb2 import AnswerRequest, Role
-from parlance.v1.turn_pb2 import Capability, Consent, Label, Tier
+from parlance.v1.turn_pb2 import Capability, Consent, ErrorCode, Label, Tier
 from services.llm.choice import Choice, Known
 from services.llm.estimate import input_tokens, most_nanos
 from services.llm.model import Model
@@ -117,12 +117,25 @@ def _again(made: Sequence[Choice], target: LlmTarget) -> Choice | None:
 def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
     model = ask.known.models.find(target)
     if model is None:
-        return Choice(target, rule, None, passed_over=NOT_KNOWN)
+        return Choice(target, rule, None, passed_over=NOT_KNOWN, code=ErrorCode.ERROR_CODE_INVALID_REQUEST)
     most = most_nanos(ask.request, model, ask.known.today)
     if most is None:
         return Choice(target, rule, model, passed_over="the catalogue has no price of it for today")
-    over = _unfit(ask, model) or _far(ask, rule, model) or _not_now(ask, rule, model, most)
-    return Choice(target, rule, model, most, over, needs_consent=not over and _asks_first(ask, rule, model))
+    over, code = _over(ask, rule, model, most)
+    return Choice(target, rule, model, most, over, code, needs_consent=not over and _asks_first(ask, rule, model))
+
+
+def _over(ask: _Ask, rule: LlmRule, model: Model, most: int) -> tuple[str, ErrorCode.ValueType]:
+    """Why a model is passed over, and what that is called; ("", UNSPECIFIED): it is not."""
+    if why := _unfit(ask, model):
+        return why, ErrorCode.ERROR_CODE_INVALID_REQUEST
+    if why := _far(ask, rule, model):
+        return why, ErrorCode.ERROR_CODE_PERMISSION_DENIED
+    if why := ask.known.broken(model.name):
+        return why, ErrorCode.ERROR_CODE_UNAVAILABLE
+    if why := ask.known.unaffordable(ask.user, rule, most):
+        return why, ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
+    return "", ErrorCode.ERROR_CODE_UNSPECIFIED
 
 
 def _unfit(ask: _Ask, model: Model) -> str:
@@ -161,10 +174,6 @@ def _asks_first(ask: _Ask, rule: LlmRule, model: Model) -> bool:
 
 def _let_now(ask: _Ask, model: Model) -> bool:
     return model.vendor in ask.request.consents
-
-
-def _not_now(ask: _Ask, rule: LlmRule, model: Model, most: int) -> str:
-    return ask.known.broken(model.name) or ask.known.unaffordable(ask.user, rule, most)
 
 
 def _tier(model: Model) -> str:
