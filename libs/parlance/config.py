@@ -27,7 +27,7 @@ PORTS: Mapping[str, int] = {
     "intent": 50058,
     "ledger": 50059,
 }
-# In the home, where PARLANCE_SECRETS says nothing else.
+# In the home, where PARLANCE_SECRETS_FILE says nothing else.
 SECRETS = "secrets.env"
 _HOST_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 _SLOTS = 4
@@ -137,7 +137,7 @@ def secret(name: str) -> str:
     where it is in neither. Raises InvalidRequest where others may read that file."""
     if not name or (value := os.environ.get(name, "")):
         return value if name else ""
-    given = os.environ.get("PARLANCE_SECRETS")
+    given = os.environ.get("PARLANCE_SECRETS_FILE")
     return secrets_file.read(Path(given).expanduser() if given else _home() / SECRETS).get(name, "")
 
 

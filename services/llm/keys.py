@@ -56,5 +56,5 @@ def _key(names: tuple[str, ...], secret: Callable[[str], str]) -> str:
             return value
     raise InvalidRequest(
         f"the variable {' or '.join(names)} is not set where llm runs, nor does its file of secrets hold it: set it, "
-        f"or write {names[0]}=... into secrets.env in PARLANCE_HOME (or where PARLANCE_SECRETS says)"
+        f"or write {names[0]}=... into secrets.env in PARLANCE_HOME (or where PARLANCE_SECRETS_FILE says)"
     )

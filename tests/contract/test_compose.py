@@ -210,8 +210,8 @@ def test_what_is_copied_travels_to_the_builder() -> None:
 
 
 def test_keys_of_vendors_are_with_llm_alone_and_in_no_environment() -> None:
-    with_keys = {name for name, made in CONTAINERS.items() if "PARLANCE_SECRETS" in made.get("environment", {})}
-    assert with_keys == {"llm"} and CONTAINERS["llm"]["environment"]["PARLANCE_SECRETS"].startswith("/secrets/")
+    with_keys = {name for name, made in CONTAINERS.items() if "PARLANCE_SECRETS_FILE" in made.get("environment", {})}
+    assert with_keys == {"llm"} and CONTAINERS["llm"]["environment"]["PARLANCE_SECRETS_FILE"].startswith("/secrets/")
     assert {n for n, made in CONTAINERS.items() if any("secrets-llm" in v for v in made.get("volumes", []))} == {
         "llm",
         "secrets",
@@ -222,8 +222,6 @@ def test_keys_of_vendors_are_with_llm_alone_and_in_no_environment() -> None:
 
 def test_llm_has_a_catalogue_of_its_own_that_makes_sense() -> None:
     volumes, settings = CONTAINERS["llm"]["volumes"], CONTAINERS["llm"]["environment"]
-    (mounted,) = (v for v in volumes if v.endswith(f":{settings['PARLANCE_CATALOGUE']}:ro"))
-    file = re.fullmatch(r"\$\{PARLANCE_CATALOGUE:-(.+)\}", mounted.rsplit(":", 2)[0])
-    assert file is not None
+    (file,) = (v.split(":")[0] for v in volumes if v.endswith(f":{settings['PARLANCE_CATALOGUE']}:ro"))
     emulated = LlmTarget(target="compatible:emulated", settings={"base_url": "http://model-emulator:8000/v1"})
-    assert catalogue.load(ROOT / file[1]).find(emulated) is not None
+    assert catalogue.load(ROOT / file).find(emulated) is not None

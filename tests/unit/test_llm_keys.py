@@ -68,7 +68,7 @@ def written(folder: Path, text: str, rights: int = 0o600) -> Path:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PARLANCE_HOME", str(tmp_path))
-    monkeypatch.delenv("PARLANCE_SECRETS", raising=False)
+    monkeypatch.delenv("PARLANCE_SECRETS_FILE", raising=False)
     for name in ("MY_KEY", "OTHER_KEY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -95,7 +95,7 @@ def test_another_file_can_be_named(home: Path, tmp_path: Path, monkeypatch: pyte
     other = tmp_path / "other"
     other.mkdir()
     written(home, "MY_KEY=home\n")
-    monkeypatch.setenv("PARLANCE_SECRETS", str(written(other, "MY_KEY=other\n")))
+    monkeypatch.setenv("PARLANCE_SECRETS_FILE", str(written(other, "MY_KEY=other\n")))
     assert config.secret("MY_KEY") == "other"
 
 
