@@ -33,6 +33,9 @@ class Models(Protocol):
 
     def find(self, target: LlmTarget) -> Model | None: ...
 
+    # Why there is none, and what mends it.
+    def missing(self, target: LlmTarget) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
