@@ -26,3 +26,6 @@ class FreeModels:
             capabilities=frozenset(CAPABILITIES),
             prices=_FREE,
         )
+
+    def missing(self, target: LlmTarget) -> str:
+        return ""
