@@ -65,6 +65,8 @@ class Config:
     start_wait_s: float = 60.0
     # What carries the records of Kafka: "aiokafka" or "librdkafka".
     kafka_client: str = "aiokafka"
+    # A catalogue of language models of one's own, over the shipped one.
+    catalogue: Path | None = None
 
     @property
     def address(self) -> str:
@@ -119,6 +121,7 @@ def load() -> Config:
         metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
         start_wait_s=_seconds(env.get("PARLANCE_START_WAIT_S"), "PARLANCE_START_WAIT_S", 60.0),
         otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
+        catalogue=_file(env.get("PARLANCE_CATALOGUE"), "PARLANCE_CATALOGUE"),
         kafka_client=_one_of(env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS),
     )
 
@@ -176,6 +179,12 @@ def _folder(value: str | None, name: str) -> Path | None:
     if value and not Path(value).is_dir():
         raise InvalidRequest(f"{name} must be a folder that exists, not '{value}'")
     return Path(value) if value else None
+
+
+def _file(value: str | None, name: str) -> Path | None:
+    if value and not Path(value).expanduser().is_file():
+        raise InvalidRequest(f"{name} must be a file that exists, not '{value}'")
+    return Path(value).expanduser() if value else None
 
 
 def _yes(value: str | None, name: str) -> bool:

@@ -61,6 +61,28 @@ class _Numbers:
             buckets=_WAITED,
             registry=self.registry,
         )
+        self.attempts = Counter(
+            "parlance_llm_attempts",
+            "Requests to a language model that have ended, by why they were made and how they ended.",
+            ["target", "why", "outcome"],
+            registry=self.registry,
+        )
+        self.tokens = Counter(
+            "parlance_llm_tokens",
+            "Tokens that language models have read and written; cached ones are input too, thoughts output.",
+            ["target", "kind"],
+            registry=self.registry,
+        )
+        self.cost = Counter(
+            "parlance_llm_cost_dollars", "What language models cost, in US dollars.", ["target"], registry=self.registry
+        )
+        self.first_token = Histogram(
+            "parlance_llm_first_token_seconds",
+            "From the request to the first piece of a language model's answer.",
+            ["target"],
+            buckets=_WAITED,
+            registry=self.registry,
+        )
         self.gauges: dict[str, tuple[str, str, Read]] = {}
         self.registry.register(self)
 
@@ -111,6 +133,23 @@ def sounded(modality: str, seconds: float) -> None:
     """Who asked hears the first of the answer: "spoken", "typed"."""
     if _numbers is not None:
         _numbers.sounded.labels(modality).observe(seconds)
+
+
+def attempted(target: str, why: str, outcome: str, first_s: float | None) -> None:
+    """A language model was asked: "anthropic:claude-haiku-5-5", "failover", "rate_limited". `first_s`: to its first
+    piece, where one came."""
+    if _numbers is not None:
+        _numbers.attempts.labels(target, why, outcome).inc()
+        if first_s is not None:
+            _numbers.first_token.labels(target).observe(first_s)
+
+
+def used(target: str, tokens: Mapping[str, int], dollars: float) -> None:
+    """What an attempt used: tokens by kind ("input", "output"), and its cost."""
+    if _numbers is not None:
+        for kind, count in tokens.items():
+            _numbers.tokens.labels(target, kind).inc(count)
+        _numbers.cost.labels(target).inc(dollars)
 
 
 def gauge(name: str, told: str, read: Callable[[], float]) -> None:

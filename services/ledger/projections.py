@@ -18,6 +18,7 @@ from parlance.events import TOPICS, kind, parse, payload
 from parlance.outgoing import BEGAN
 from parlance.v1.reply_pb2 import SETTLEMENT_DONE, SETTLEMENT_FAILED
 from parlance.v1.turn_pb2 import Header
+from services.ledger.model_calls import left, used
 from services.ledger.tables import CALL, REFUSED, TABLES, TURN
 
 # What is read of the log.
@@ -144,24 +145,11 @@ def _act(told: _Told) -> tuple[str, Key, Values]:
 
 
 def _usage(told: _Told) -> tuple[str, Key, Values]:
-    body = told.body
-    return _call(
-        told,
-        body.call_id,
-        body.attempt,
-        provider=body.provider,
-        began_at_us=body.began_at_us or None,
-        latency_us=body.first_us or None,
-        input_tokens=body.input_tokens,
-        output_tokens=body.output_tokens,
-        estimated=int(body.estimated),
-    )
+    return _call(told, told.body.call_id, told.body.attempt, **used(told.header, told.body, told.ts_us))
 
 
 def _egress(told: _Told) -> tuple[str, Key, Values]:
-    body = told.body
-    sizes = {"bytes_sent": body.bytes_sent, "bytes_received": body.bytes_received}
-    return _call(told, body.call_id, body.attempt, provider=body.provider, destination=body.destination, **sizes)
+    return _call(told, told.body.call_id, told.body.attempt, **left(told.header, told.body, told.ts_us))
 
 
 def _lookup(told: _Told) -> tuple[str, Key, Values]:

@@ -14,9 +14,8 @@ from parlance.errors import Unavailable
 from parlance.postgres_address import Address
 from services.ledger.projections import Rows
 from services.ledger.store import Offsets
-from services.ledger.tables import OFFSET, STORED
+from services.ledger.tables import FORM, OFFSET, STORED, TOLD_ANEW
 
-VERSION = 1
 # Whoever makes the tables holds this lock of the database's.
 _MAKING = 0x1ED6E5
 # As SQLite compares: by bytes, so that both give rows in the same order.
@@ -95,12 +94,22 @@ def _make(db: "psycopg.Connection[Any]", address: Address) -> None:
     db.execute("CREATE TABLE IF NOT EXISTS ledger_form(version BIGINT NOT NULL)")
     found = db.execute("SELECT MAX(version) FROM ledger_form").fetchone()
     form = found[0] if found else None
-    if form is not None and form > VERSION:
+    if form is not None and form > FORM:
         raise Unavailable(f"the ledger in {address} was written by a newer Parlance (form {form}): update Parlance")
-    if form is None:
-        db.execute("INSERT INTO ledger_form VALUES(%s)", (VERSION,))
     for table in (*STORED, OFFSET):
         db.execute(table.create.replace("TEXT", _TEXT).encode())
+    if form != FORM:
+        db.execute("INSERT INTO ledger_form VALUES(%s)", (FORM,))
+    if form is not None and form < FORM:
+        _widen(db)
+
+
+def _widen(db: "psycopg.Connection[Any]") -> None:
+    """Gives the tables of an earlier form the columns that they lack. Their rows stay."""
+    for table in STORED:
+        for statement in table.added.values():
+            db.execute(statement.replace("ADD COLUMN", "ADD COLUMN IF NOT EXISTS").replace("TEXT", _TEXT).encode())
+    db.execute(TOLD_ANEW.encode())
 
 
 def _worded(sql: str) -> bytes:

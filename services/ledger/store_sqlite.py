@@ -18,9 +18,8 @@ from parlance.errors import Unavailable
 from parlance.log import logger
 from services.ledger.projections import Rows
 from services.ledger.store import Offsets
-from services.ledger.tables import OFFSET, STORED
+from services.ledger.tables import FORM, OFFSET, STORED, TOLD_ANEW
 
-VERSION = 1
 _BUSY_MS = 10_000
 _OFFSETS = "SELECT topic, part, next_offset FROM ledger_offset"
 
@@ -122,16 +121,29 @@ def _made(path: Path) -> apsw.Connection:
     try:
         db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000")
         found = db.execute("PRAGMA user_version").get
-        if found > VERSION:
+        if found > FORM:
             raise Unavailable(f"the ledger {path} was written by a newer Parlance (form {found}): update Parlance")
         with db:
             for table in (*STORED, OFFSET):
                 db.execute(table.create)
-            db.execute(f"PRAGMA user_version={VERSION}")
+            if 0 < found < FORM:
+                _widen(db)
+            db.execute(f"PRAGMA user_version={FORM}")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _widen(db: apsw.Connection) -> None:
+    """Gives the tables of an earlier form the columns that they lack. Their rows stay: the log may not hold them any
+    more."""
+    for table in STORED:
+        known = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table.name})")}
+        for name, statement in table.added.items():
+            if name not in known:
+                db.execute(statement)
+    db.execute(TOLD_ANEW)
 
 
 def _copy(source: Path, to: Path) -> None:

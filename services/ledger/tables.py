@@ -52,6 +52,11 @@ class Table:
             f"ON CONFLICT({', '.join(c.name for c in self.key)}) DO UPDATE SET {sets}"
         )
 
+    @cached_property
+    def added(self) -> dict[str, str]:
+        """By name, the statement that adds a column to a table that an earlier Parlance has made."""
+        return {c.name: f"ALTER TABLE {self.name} ADD COLUMN {c.name} {c.type}" for c in self.columns}
+
     def _merged(self, column: Column) -> str:
         old, new = f"{self.name}.{column.name}", f"excluded.{column.name}"
         kept = f"COALESCE({old}, {new})"
@@ -113,6 +118,31 @@ CALL = Table(
         Column("destination", _TEXT),
         Column("bytes_sent"),
         Column("bytes_received"),
+        # Of llm, from here on. Who asked, under which rule of which version of the route; where the model runs (Tier).
+        Column("user_id", _TEXT),
+        Column("rule", _TEXT),
+        Column("route_version", _TEXT),
+        Column("tier"),
+        # Of the input; of the output.
+        Column("cache_read_tokens"),
+        Column("cache_write_tokens"),
+        Column("reasoning_tokens"),
+        # US dollars / 1e9.
+        Column("cost_nanos"),
+        # To the last piece; why it was asked (Attempt), how it ended (End) and with which ErrorCode.
+        Column("took_us"),
+        Column("why"),
+        Column("ended"),
+        Column("error"),
+        # What left: when that was told; classes of data, "," between them; under which catalogue; what was asked for
+        # and promised; whether the answer was cut off, and whether its bytes were counted by nobody.
+        Column("left_at_us"),
+        Column("data_classes", _TEXT),
+        Column("policy_version", _TEXT),
+        Column("region", _TEXT),
+        Column("retention_days"),
+        Column("cut"),
+        Column("bytes_estimated"),
     ),
 )
 # Turns that were refused at the door, some of them a row: they were never accepted, so they have no rows of their own.
@@ -146,6 +176,10 @@ RATE = Table(
 # What the log is projected to; the same log gives the same rows.
 TABLES = {table.name: table for table in (TURN, CALL, REFUSED)}
 STORED = (*TABLES.values(), RATE)
+# Form 2 has the columns of what llm costs and lets leave.
+FORM = 2
+# What tells the columns that this form has and the one before had not: read again as far as the log still holds it.
+TOLD_ANEW = "DELETE FROM ledger_offset WHERE topic = 'llm.v1'"
 
 
 def dump(query: Query, tables: Iterable[Table] = TABLES.values()) -> bytes:

@@ -1,6 +1,6 @@
 """What every language-model provider must do, run over all that can run here."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -11,57 +11,43 @@ from parlance.errors import InvalidRequest, ParlanceError
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
 from services.llm.provider import Usage
 from services.llm.providers import PROVIDERS
+from tests.unit.sse_server import event, whole
+
+httpx2 = pytest.importorskip("httpx2", reason="the extra `llm` is not installed")
+openai = pytest.importorskip("openai", reason="the extra `llm` is not installed")
 
 REQUEST = AnswerRequest(messages=[ChatMessage(role=Role.ROLE_USER, text="tell me about the weather")])
 
 
-class _Stream:
-    """A vendor's stream as the SDK gives it, of plain chunks."""
+class _Stream(httpx2.AsyncByteStream):
+    """The body of a response, as a server streams it."""
 
-    def __init__(self, chunks: list[Any]) -> None:
-        self._chunks, self.closed = iter(chunks), False
+    def __init__(self, *events: str) -> None:
+        self._events, self.closed = events, False
 
-    async def __aenter__(self) -> "_Stream":
-        return self
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for event_ in self._events:
+            yield event_.encode()
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def aclose(self) -> None:
         self.closed = True
 
-    def __aiter__(self) -> "_Stream":
-        return self
 
-    async def __anext__(self) -> Any:
-        try:
-            return next(self._chunks)
-        except StopIteration:
-            raise StopAsyncIteration from None
+def _client(stream: _Stream) -> openai.AsyncOpenAI:
+    """The SDK, whose every request is answered with the stream."""
+    answered = httpx2.MockTransport(lambda request: httpx2.Response(200, stream=stream))
+    return openai.AsyncOpenAI(
+        api_key="x", base_url="http://house.example/v1", http_client=httpx2.AsyncClient(transport=answered)
+    )
 
-
-class _Chunk:
-    def __init__(self, text: str = "", finish: str | None = None, usage: Any = None) -> None:
-        delta = type("Delta", (), {"content": text})()
-        self.choices = [type("Choice", (), {"delta": delta, "finish_reason": finish})()]
-        self.usage = usage
-
-
-class _Client:
-    """The part of the SDK's client that `compatible` uses."""
-
-    def __init__(self, stream: _Stream) -> None:
-        async def create(**asked: Any) -> _Stream:
-            return stream
-
-        completions = type("Completions", (), {"create": staticmethod(create)})()
-        self.chat = type("Chat", (), {"completions": completions})()
-
-
-WHOLE = [_Chunk("It is "), _Chunk("sunny."), _Chunk(finish="stop")]
 
 MADE: dict[str, Callable[[], Any]] = {
     "scripted": lambda: providers.load("llm", PROVIDERS, "scripted:echo"),
     "scripted story": lambda: providers.load("llm", PROVIDERS, "scripted:story"),
     "unconfigured": lambda: providers.load("llm", PROVIDERS, "unconfigured:"),
-    "compatible": lambda: providers.load("llm", PROVIDERS, "compatible:m", client=_Client(_Stream(list(WHOLE)))),
+    "compatible": lambda: providers.load(
+        "llm", PROVIDERS, "compatible:m", client=_client(_Stream(*whole("It is ", "sunny.")))
+    ),
 }
 
 
@@ -94,8 +80,8 @@ async def test_it_says_where_its_requests_go(provider: Any) -> None:
 
 
 async def test_a_stream_that_ends_without_its_last_event_is_an_error_never_a_short_answer() -> None:
-    stream = _Stream([_Chunk("It is ")])
-    compatible = providers.load("llm", PROVIDERS, "compatible:m", client=_Client(stream))
+    stream = _Stream(event("It is "))
+    compatible = providers.load("llm", PROVIDERS, "compatible:m", client=_client(stream))
     with pytest.raises(ParlanceError) as failure:
         await _values(compatible.answer(REQUEST))
     assert failure.value.retryable and stream.closed

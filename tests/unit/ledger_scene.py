@@ -13,11 +13,11 @@ from parlance.privacy import Keys, Sealing
 from parlance.v1.context_pb2 import ContextAnswered, ContextEvent
 from parlance.v1.effect_pb2 import EffectEvent, EffectRecorded
 from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized, Slot
-from parlance.v1.llm_pb2 import EgressRecorded, LlmAnswered, LlmEvent, UsageRecorded
+from parlance.v1.llm_pb2 import Attempt, EgressRecorded, LlmAnswered, LlmEvent, UsageRecorded
 from parlance.v1.reply_pb2 import Outcome, Reason, ReplyClause, ReplyEvent, Settlement, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
 from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
-from parlance.v1.turn_pb2 import AnswerRecorded, Header, Modality
+from parlance.v1.turn_pb2 import AnswerRecorded, End, ErrorCode, Header, Modality, Tier
 from parlance.v1.voice_pb2 import ClauseSpoken, VoiceEvent
 
 SECOND = 1_000_000
@@ -97,8 +97,16 @@ class Log:
                 call_id=f"{call_id}l", attempt=attempt, provider="compatible:small", estimated=not n % 2
             )
             usage.input_tokens, usage.output_tokens, usage.began_at_us, usage.first_us = 10 + n, 5, began, 40_000 + n
+            usage.cost_nanos, usage.cache_read_tokens, usage.reasoning_tokens = 1_000_000 + n, 4, 2
+            usage.rule, usage.tier, usage.route_version = "chat", Tier.TIER_PARTNER, "v3"
+            usage.why = Attempt.ATTEMPT_FAILOVER if attempt else Attempt.ATTEMPT_FIRST
+            usage.end = End.END_COMPLETE if attempt else End.END_FAILED
+            usage.error = ErrorCode.ERROR_CODE_UNSPECIFIED if attempt else ErrorCode.ERROR_CODE_RATE_LIMITED
             self.tell(LlmEvent, header, usage)
             sent = EgressRecorded(call_id=f"{call_id}l", attempt=attempt, destination="api.example.org", bytes_sent=100)
+            sent.provider, sent.rule, sent.tier, sent.route_version = "compatible:small", "chat", usage.tier, "v3"
+            sent.data_classes.extend(["question", "conversation"])
+            sent.policy_version, sent.region, sent.retention_days, sent.cut = "sha256:abc", "eu", 30, not attempt
             self.tell(LlmEvent, header, sent)
         self.tell(LlmEvent, header, LlmAnswered(answer=answer))
 

@@ -34,6 +34,7 @@ class SseServer:
         self.url = ""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.heads: list[str] = []
         self.asked = asyncio.Event()
         self.hung_up = asyncio.Event()
 
@@ -57,6 +58,7 @@ class SseServer:
     async def _hear(self, reader: asyncio.StreamReader) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+        self.heads.append("\n".join(head))
         self.keys.append(headers.get("authorization", ""))
         self.requests.append(json.loads(await reader.readexactly(int(headers["content-length"]))))
         self.asked.set()

@@ -45,6 +45,7 @@ def test_a_port_of_its_own_is_where_a_client_looks_too(monkeypatch: pytest.Monke
         ("PARLANCE_GATEWAY_SLOT", "4"),
         ("PARLANCE_GATEWAY_SLOT", "one"),
         ("PARLANCE_TLS", "/no/such/folder"),
+        ("PARLANCE_CATALOGUE", "/no/such/file.yaml"),
         ("PARLANCE_START_WAIT_S", "a minute"),
         ("PARLANCE_START_WAIT_S", "-1"),
     ],

@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from parlance.bus import Record
+from parlance.v1.llm_pb2 import EgressRecorded, LlmEvent, UsageRecorded
 from parlance.v1.reply_pb2 import Outcome, Reason
 from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
 from services.ledger.projections import Rows, merge, project
@@ -104,9 +105,29 @@ def test_each_attempt_of_a_call_is_a_row_and_holds_usage_and_what_left() -> None
             1,
         )
         assert (row["destination"], row["bytes_sent"], row["latency_us"]) == ("api.example.org", 100, 40_000)
+    failed, answered = attempts
+    for row in attempts:
+        assert (row["user_id"], row["rule"], row["tier"], row["route_version"]) == ("anna", "chat", 4, "v3")
+        assert (row["cost_nanos"], row["cache_read_tokens"], row["reasoning_tokens"]) == (1_000_000, 4, 2)
+        assert (row["data_classes"], row["policy_version"]) == ("question,conversation", "sha256:abc")
+        assert (row["region"], row["retention_days"], row["bytes_estimated"]) == ("eu", 30, 0)
+    assert (failed["why"], failed["ended"], failed["error"], failed["cut"]) == (1, 3, 4, 1)
+    assert (answered["why"], answered["ended"], answered["cut"]) == (2, 1, 0) and "error" not in answered
+    assert failed["left_at_us"] < answered["left_at_us"]
     assert rows[CALL.name, ("", "call-0a", 0)]["provider"] == "timer.set"
     assert rows[CALL.name, ("", "call-0c", 0)]["latency_us"] == 700
     assert rows[CALL.name, ("", "call-0v1", 0)]["characters"] == 20
+
+
+def test_events_of_the_version_before_say_what_they_know(tmp_path: Path) -> None:
+    log = Log.at(tmp_path)
+    header = log.header(1)
+    log.tell(LlmEvent, header, UsageRecorded(call_id="c", provider="compatible:small", input_tokens=7, estimated=True))
+    log.tell(LlmEvent, header, EgressRecorded(call_id="c", provider="compatible:small", destination="example.org"))
+    row = project(log.records)[CALL.name, ("", "c", 0)]
+    assert (row["input_tokens"], row["estimated"], row["cost_nanos"], row["user_id"]) == (7, 1, 0, "anna")
+    untold = {"rule", "tier", "route_version", "why", "ended", "error", "policy_version", "region", "retention_days"}
+    assert not untold & row.keys() and row["began_at_us"] == log.now_us - 1000
 
 
 def test_a_run_keeps_rows_of_its_own() -> None:
@@ -126,6 +147,8 @@ def test_nothing_personal_is_in_a_row(tmp_path: Path) -> None:
     log.turn(1, spoken=True)
     assert any(SECRET.encode() in record.value for record in log.records)
     rows = project(log.records)
+    users = {values.pop("user_id", None) for values in rows.values()}
+    assert users == {None, "anna"}  # whose money it was; nothing else says who spoke
     assert len(rows) > 5 and SECRET not in str(rows) and "anna" not in str(rows) and "session-1" not in str(rows)
 
 
@@ -187,4 +210,5 @@ def test_no_table_has_a_column_for_words() -> None:
     assert texts == {
         *("run", "turn_id", "call_id", "event_id", "day", "stage", "intent", "destination"),
         *("provider", "speech_provider", "intent_provider", "clause_provider"),
+        *("user_id", "rule", "route_version", "data_classes", "policy_version", "region"),
     }
