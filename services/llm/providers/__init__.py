@@ -2,6 +2,7 @@
 
 PROVIDERS = {
     "compatible": "services.llm.providers.compatible:Compatible",
+    "openai": "services.llm.providers.openai:OpenAI",
     "scripted": "services.llm.providers.scripted:Scripted",
     "unconfigured": "services.llm.providers.unconfigured:Unconfigured",
 }
