@@ -85,7 +85,7 @@ async def test_a_thought_whose_words_nobody_heard_does_not_go_back() -> None:
     values, _ = await told(
         done(0, "reasoning", id="r", summary=[], encrypted_content="gAAA"),
         text("It rains."),
-        done(1, "message", content=[{"type": "output_text", "text": "It rains.", "annotations": []}]),
+        done(1, "message", id="m", content=[{"type": "output_text", "text": "It rains.", "annotations": []}]),
         ended(),
     )
     (state,) = [v for v in values if isinstance(v, VendorState)]
@@ -108,7 +108,7 @@ async def test_a_web_question_is_searched_and_its_sources_named_once() -> None:
         done(0, "web_search_call", id="w", status="completed"),
         text("Rain."),
         event("response.output_text.annotation.added", output_index=1, content_index=0, annotation=cited),
-        done(1, "message", content=[{"type": "output_text", "text": "Rain.", "annotations": [cited]}]),
+        done(1, "message", id="m", content=[{"type": "output_text", "text": "Rain.", "annotations": [cited]}]),
         ended(),
         request=AnswerRequest(messages=[RAIN], capability=Capability.CAPABILITY_WEB),
     )
@@ -135,7 +135,7 @@ async def test_pictures_schema_and_effort_are_sent() -> None:
     [
         (ended("incomplete", incomplete_details={"reason": "max_output_tokens"}), Finish.FINISH_LENGTH),
         (ended("incomplete", incomplete_details={"reason": "content_filter"}), Finish.FINISH_REFUSAL),
-        (event("response.refusal.delta", output_index=0, delta="No.") + ended(), Finish.FINISH_REFUSAL),
+        (event("response.refusal.delta", item_id="m", delta="No.") + ended(), Finish.FINISH_REFUSAL),
         (event("response.completed", response={}), Finish.FINISH_STOP),
     ],
 )
@@ -146,5 +146,7 @@ async def test_each_end_is_told_as_it_was(last: str, finish: Finish.ValueType) -
 
 
 async def test_a_message_that_came_in_one_piece_is_said() -> None:
-    values, _ = await told(done(0, "message", content=[{"type": "output_text", "text": "Rain."}]), ended())
-    assert values[0] == "Rain."
+    item = {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Rain."}]}
+    for script in ([done(0, "message", id="m", content=item["content"]), ended(output=[item])], [ended(output=[item])]):
+        values, _ = await told(*script)
+        assert values[:-1] == ["Rain."]

@@ -19,8 +19,9 @@ class ResponsesAnswer:
         self._request, self._names = request, names
         # A thought that waits for what it leads to.
         self._thought: dict[str, Any] | None = None
-        # Items whose text came in pieces.
-        self._heard: set[int] = set()
+        # Items whose text came in pieces, and those that were here whole.
+        self._heard: set[str] = set()
+        self._whole: set[str] = set()
         self._cited: set[str] = set()
         self._pieces = 0
         self._called = self._refused = False
@@ -41,7 +42,7 @@ class ResponsesAnswer:
 
     def _text(self, event: dict[str, Any]) -> Iterator[Value]:
         if event["delta"]:
-            self._heard.add(event["output_index"])
+            self._heard.add(event["item_id"])
             self._pieces += 1
             yield event["delta"]
 
@@ -61,8 +62,14 @@ class ResponsesAnswer:
         yield from self._cite([event.get("annotation") or {}])
 
     def _item(self, event: dict[str, Any]) -> Iterator[Value]:
-        """A whole one."""
-        item = event["item"]
+        yield from self._take(event["item"])
+
+    def _take(self, item: dict[str, Any]) -> Iterator[Value]:
+        """A whole one. Some servers tell all of them in their last event alone, others there once more."""
+        identity = item.get("call_id") or item.get("id") or ""
+        if identity in self._whole:
+            return
+        self._whole.add(identity)
         kind, thought, self._thought = item["type"], self._thought, None
         if kind == "reasoning" and item.get("encrypted_content"):
             self._thought = {key: item.get(key) for key in ("type", "id", "summary", "encrypted_content")}
@@ -71,7 +78,7 @@ class ResponsesAnswer:
             yield self._call(item)
         elif kind == "message":
             yield from _kept(thought, "")
-            yield from self._message(item, event["output_index"] in self._heard)
+            yield from self._message(item, identity in self._heard)
 
     def _message(self, item: dict[str, Any], heard: bool) -> Iterator[Value]:
         for content in item.get("content") or ():
@@ -101,6 +108,8 @@ class ResponsesAnswer:
                 yield Citation(url=cited["url"], title=cited.get("title") or "")
 
     def _completed(self, event: dict[str, Any]) -> Iterator[Value]:
+        for item in event["response"].get("output") or ():
+            yield from self._take(item)
         if self._called:
             finish = Finish.FINISH_TOOL_CALLS
         else:
