@@ -15,6 +15,7 @@ from parlance.v1.gateway_service_pb2 import ListRoutesRequest, SetRouteRequest
 EXAMPLES = {
     "llm": {
         "compatible:MODEL --set base_url=http://127.0.0.1:8000/v1": "any OpenAI-compatible server",
+        "openai:gpt-6-luna": "ChatGPT, with the key in OPENAI_API_KEY",
         "scripted:echo": "says the question back; for tests",
         "unconfigured:": "none: says how to connect one",
     },

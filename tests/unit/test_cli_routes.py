@@ -55,7 +55,9 @@ def test_every_example_is_a_whole_command(command: str, sent: list[RouteSet]) ->
 def test_every_example_that_needs_nothing_installed_makes_its_provider(command: str, sent: list[RouteSet]) -> None:
     run(*shlex.split(command, comments=True)[2:])
     (route,) = sent
-    providers.load(route.stage, OURS[route.stage], route.target, **dict(route.settings))
+    # The service fills in the key of a vendor.
+    key = {"api_key": "x"} if route.target.startswith("openai:") else {}
+    providers.load(route.stage, OURS[route.stage], route.target, **route.settings, **key)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_setting_without_a_value_is_told(sent: list[RouteSet]) -> None:
     assert not sent
 
 
-@pytest.mark.parametrize(("target", "shown"), [("compatible:x", 1), ("nobody:x", 3)])
+@pytest.mark.parametrize(("target", "shown"), [("compatible:x", 1), ("nobody:x", len(cli_routes.EXAMPLES["llm"]))])
 def test_what_the_platform_refuses_is_followed_by_examples(
     target: str, shown: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,6 @@ def test_what_the_platform_refuses_is_followed_by_examples(
 
 @pytest.mark.parametrize(("name", "near"), [("compatable", "compatible"), ("Scripted", "scripted"), ("zzz", "")])
 def test_an_unknown_provider_is_told_with_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(InvalidRequest, match="known: compatible, scripted, unconfigured") as told:
+    with pytest.raises(InvalidRequest, match=r"known: .*compatible, .*scripted, .*unconfigured") as told:
         providers.load("llm", LLM, f"{name}:x")
     assert (f"did you mean '{near}'?" in told.value.message) == bool(near)

@@ -28,7 +28,7 @@ class Compatible:
             raise InvalidRequest("compatible needs a model's name: compatible:MODEL")
         self._model = model
         self.destination = http.host_of(base_url) if base_url else ""
-        self._client = client or openai_client.made(base_url, api_key, http.client(**settings))
+        self._client = client or openai_client.made(api_key, http.client(**settings), base_url=base_url)
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
         names = ToolNames(request)

@@ -35,6 +35,8 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
                 yield b"\n".join(data)
                 data = []
         size = len(last) + sum(map(len, data))
+    if data and b"".join(begun) == b"\r":  # nothing followed: it was the whole end of an empty line
+        yield b"\n".join(data)
 
 
 def _lines(text: bytes) -> list[bytes]:
