@@ -6,7 +6,7 @@ from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.llm_pb2 import UsageRecorded
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from parlance.v1.turn_pb2 import END_CANCELLED, TIER_PARTNER, Header
-from services.llm import counted, router, schemas
+from services.llm import checking, counted, router, schemas
 from services.llm.attempt import Attempt
 from services.llm.choice import Choice, Known
 from services.llm.loading import Loading
@@ -67,7 +67,8 @@ class Choosing:
     def check(self, route: RouteSet, loading: Loading) -> None:
         """Loads the provider of every target. Raises InvalidRequest where one cannot run here, or has no tier or
         price."""
+        models = self._parts.models
+        checking.check(route, models, day_of(clock.now_us()))
         for rule in router.rules_of(route):
             for target in rule.targets:
-                model = self._parts.models.find(target)
-                loading.make(target, model)
+                loading.make(target, models.find(target))

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from parlance import providers
-from parlance.errors import InvalidRequest
 from parlance.v1.control_pb2 import LlmTarget
+from services.llm.keys import filled
 from services.llm.model import Model
 from services.llm.provider import Provider
 from services.llm.providers import PROVIDERS
@@ -25,14 +25,8 @@ class Loading:
         return made if made is not None else await asyncio.to_thread(self.make, target, model)
 
     def make(self, target: LlmTarget, model: Model | None) -> Provider:
-        settings = {**(model.settings if model else {}), **target.settings}
-        if "api_key" in settings:
-            raise InvalidRequest("a route keeps no keys: --set api_key_env=NAME names the variable that holds it")
-        if name := settings.pop("api_key_env", ""):
-            settings["api_key"] = self._secret(name)
-            if not settings["api_key"]:
-                raise InvalidRequest(f"the variable {name} is not set where parlance runs")
         provider, _, wire_name = target.target.partition(":")
+        settings = filled(provider, {**(model.settings if model else {}), **target.settings}, self._secret)
         called = f"{provider}:{model.wire_name if model else wire_name}"
         made: Provider = providers.load("llm", PROVIDERS, called, **settings)
         self._made[_key(target)] = made

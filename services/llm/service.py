@@ -24,6 +24,10 @@ from parlance.v1.llm_service_pb2 import (
     CheckLlmRouteRequest,
     CheckLlmRouteResponse,
     ConsentNeeded,
+    ExplainRequest,
+    ExplainResponse,
+    RememberConsentRequest,
+    RememberConsentResponse,
 )
 from parlance.v1.turn_pb2 import AnswerRecorded, Header
 from services.llm import booking
@@ -31,6 +35,7 @@ from services.llm.answering import Answering, Asks
 from services.llm.attempt import Attempt
 from services.llm.choice import Choice
 from services.llm.choosing import Choosing
+from services.llm.explain import explained
 from services.llm.loading import Loading
 from services.llm.parts import Parts
 from services.llm.spending import limited
@@ -92,6 +97,18 @@ class LlmService:
     ) -> AsyncGenerator[CheckLlmRouteResponse, None]:
         await asyncio.to_thread(self._choosing.check, request.route, self._loading)
         yield CheckLlmRouteResponse()
+
+    async def remember_consent(
+        self, request: RememberConsentRequest, call: Call
+    ) -> AsyncGenerator[RememberConsentResponse, None]:
+        await self._parts.remember(call.header, request.vendor, request.consent)
+        yield RememberConsentResponse()
+
+    async def explain(self, request: ExplainRequest, call: Call) -> AsyncGenerator[ExplainResponse, None]:
+        route = self._route()
+        if limited(route):
+            await self._parts.follow()
+        yield explained(route, self._choosing.all(request.request, call.header, route))
 
     async def _begin(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
         """The newest route is fixed when the answer begins, and named in it."""

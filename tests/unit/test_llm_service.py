@@ -44,7 +44,13 @@ async def first_text(parts: AsyncGenerator[AnswerResponse, None]) -> str:
 
 
 def test_every_method_of_the_contract_is_there() -> None:
-    assert set(implemented("Llm", LlmService)) == {"Answer", "Cancel", "CheckLlmRoute"}
+    assert set(implemented("Llm", LlmService)) == {
+        "Answer",
+        "Cancel",
+        "CheckLlmRoute",
+        "Explain",
+        "RememberConsent",
+    }
 
 
 async def test_an_answer_names_its_provider_first_and_its_usage_last() -> None:
