@@ -29,7 +29,7 @@ class Outside:
         self.port, self._proxy = port, proxy
 
     async def seen(self) -> list[dict[str, Any]]:
-        told, _ = await self._proxy.communicate()
+        told, _ = await self._proxy.communicate(b"")
         found: list[dict[str, Any]] = json.loads(told)
         return found
 
