@@ -1,6 +1,7 @@
 """Language-model providers by name; loaded when first used."""
 
 PROVIDERS = {
+    "anthropic": "services.llm.providers.anthropic:Anthropic",
     "compatible": "services.llm.providers.compatible:Compatible",
     "openai": "services.llm.providers.openai:OpenAI",
     "scripted": "services.llm.providers.scripted:Scripted",
