@@ -11,12 +11,14 @@ import typer
 
 from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config, tls
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
+from parlance.cli_egress import egress
 from parlance.cli_more import dlq_app, import_app
 from parlance.cli_replay import replay_app
 from parlance.cli_routes import routes_app
 from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
 from parlance.cli_topics import topics_app
+from parlance.cli_usage import usage
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
 from parlance.v1.reply_pb2 import Outcome
@@ -169,7 +171,8 @@ def turn(
         console.print(cli_show.waterfall(told))
 
 
-app.command()(stats)
+for shown in (stats, usage, egress):
+    app.command()(shown)
 
 
 @app.command()

@@ -29,6 +29,8 @@ def _places(nanos: int) -> int:
 
 
 def _shown(nanos: int, places: int) -> str:
+    if nanos == 0:
+        return "$0"
     if 0 < nanos < _SMALLEST:
         return f"<$0.{'1'.zfill(_MOST)}"
     unit = 10 ** (9 - places)

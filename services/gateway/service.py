@@ -19,8 +19,12 @@ from parlance.v1.gateway_service_pb2 import (
     GetStatsResponse,
     GetTurnRequest,
     GetTurnResponse,
+    GetUsageRequest,
+    GetUsageResponse,
     ImportRequest,
     ImportResponse,
+    ListEgressRequest,
+    ListEgressResponse,
     ListRoutesRequest,
     ListRoutesResponse,
     ListTurnsRequest,
@@ -34,7 +38,7 @@ from parlance.v1.session_pb2 import GatewayStarted, SessionEvent, TurnInterrupte
 from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
 from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
 from parlance.v1.turn_pb2 import Header
-from services.gateway import standstill
+from services.gateway import money, standstill
 from services.gateway.device import HEAR_US, Device
 from services.gateway.orphans import unheard
 from services.gateway.parts import Parts
@@ -145,6 +149,12 @@ class GatewayService:
         asked = SummariseRequest(stats=request)
         reply: Any = await one(self._parts.carrier.ask("Ledger.Summarise", asked, Call("", self._owner())))
         yield reply.stats
+
+    async def get_usage(self, request: GetUsageRequest, call: Call) -> AsyncGenerator[GetUsageResponse, None]:
+        yield await money.usage(self._parts, request, self._owner())
+
+    async def list_egress(self, request: ListEgressRequest, call: Call) -> AsyncGenerator[ListEgressResponse, None]:
+        yield await money.egress(self._parts, request, self._owner())
 
     def _owner(self) -> Header:
         return Header(user_id=self._parts.user_id, time_zone=self._parts.time_zone)

@@ -1,0 +1,50 @@
+"""How much a question may cost at the most, before anybody has counted its tokens."""
+
+from datetime import date
+
+from parlance.v1.llm_service_pb2 import AnswerRequest
+from parlance.v1.turn_pb2 import Capability
+from services.llm.model import Model, Prices, cost_nanos
+from services.llm.provider import Usage
+
+# Bytes of UTF-8 in a token, at the least, of what people write: English has about four, Chinese and Hindi about three.
+# Long runs of digits and base64 have fewer.
+_BYTES = 3
+# On top of it, in per cent.
+_MARGIN = 10
+# What a message, an image and the vendor's own words about tools cost beside their bytes: more than vendors tell.
+_MESSAGE, _IMAGE, _TOOLS = 10, 5_000, 600
+# What a vendor that looks into the web puts before its model.
+_PAGES = 20_000
+
+
+def input_tokens(request: AnswerRequest) -> int:
+    """An upper estimate of what a model reads: bytes / 3 + 10 %, 10 tokens a message, 5,000 an image, 600 for tools."""
+    size = sum(len(text.encode()) for text in (request.output_schema, *_of_tools(request)))
+    images = 0
+    for message in request.messages:
+        size += len(message.text.encode()) + sum(len(state.data) for state in message.state)
+        size += sum(len(call.name) + len(call.arguments.encode()) for call in message.tool_calls)
+        images += len(message.images)
+    plain = -(-size * (100 + _MARGIN) // (100 * _BYTES))
+    return plain + _MESSAGE * len(request.messages) + _IMAGE * images + (_TOOLS if request.tools else 0)
+
+
+def most_nanos(request: AnswerRequest, model: Model, today: date) -> int | None:
+    """US dollars / 1e9; None where the catalogue has no price for today. All input at the dearer of the price of input
+    and of a cache write (20,000 tokens more where the web is asked), and as much output as is let."""
+    prices = model.prices_on(today)
+    if prices is None:
+        return None
+    read = input_tokens(request) + (_PAGES if request.capability == Capability.CAPABILITY_WEB else 0)
+    let = min(request.max_output_tokens or model.max_output_tokens, model.max_output_tokens)
+    return cost_nanos(_dearest(prices), Usage(input_tokens=read, output_tokens=let))
+
+
+def _dearest(prices: Prices) -> Prices:
+    dear = max(prices.input, prices.cache_write)
+    return Prices(prices.since, dear, prices.output, prices.cache_read, prices.cache_write)
+
+
+def _of_tools(request: AnswerRequest) -> list[str]:
+    return [text for tool in request.tools for text in (tool.name, tool.description, tool.parameters)]

@@ -1,0 +1,179 @@
+"""Who is asked, in which order, and why each other one is not. A pure function of the question, its user, the route and
+what is known."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from parlance.v1.control_pb2 import LlmRule, LlmTarget, RouteSet
+from parlance.v1.llm_service_pb2 import AnswerRequest, Role
+from parlance.v1.turn_pb2 import Capability, Consent, ErrorCode, Label, Tier
+from services.llm.choice import Choice, Known
+from services.llm.estimate import input_tokens, most_nanos
+from services.llm.model import Model
+
+# The rule of a route without rules, and that of a target that was asked for past them.
+DEFAULT, ASKED = "default", "asked"
+_NONE, _WRONG = ErrorCode.ERROR_CODE_UNSPECIFIED, ErrorCode.ERROR_CODE_INVALID_REQUEST
+# A reason for each thing that a model may not be able to do.
+_CANNOT = {
+    "chat": "it does not hold conversations",
+    "tools": "it calls no tools",
+    "web": "it does not look into the web",
+    "code": "it is not for code",
+    "vision": "it sees no images",
+    "summary": "it writes no summaries",
+    "schema": "it cannot keep to a JSON Schema",
+}
+
+
+def rules_of(route: RouteSet) -> Sequence[LlmRule]:
+    """The rules of a route; of one that names a target alone, the one that sends everything there."""
+    if route.rules:
+        return route.rules
+    target = LlmTarget(target=route.target, settings=dict(route.settings))
+    return [LlmRule(name=DEFAULT, targets=[target])]
+
+
+def choices(request: AnswerRequest, user: str, route: RouteSet, known: Known) -> list[Choice]:
+    """All targets of the rules that fit, in the order of asking, each with why it is passed over, if it is. None: no
+    rule of the route is for such a question."""
+    ask = _Ask(request, user, known, input_tokens(request), _needs(request))
+    made: list[Choice] = []
+    for rule, target in _wanted(request, user, route):
+        choice = _choice(ask, rule, target)
+        if not choice.passed_over and (before := _again(made, target)):
+            choice = replace(choice, passed_over=f"the rule '{before.rule.name}' has it", code=_WRONG)
+        made.append(choice)
+    return made
+
+
+def in_share(rule: LlmRule, user: str) -> bool:
+    """Whether a rule is for this user: always the same ones, in all replicas. A share that grows keeps its users."""
+    if not 0 < rule.share < 100:
+        return True
+    digest = hashlib.sha256(f"{rule.name}\0{user}".encode()).digest()
+    return int.from_bytes(digest[:8]) % 100 < rule.share
+
+
+def kinds(request: AnswerRequest) -> frozenset[Capability.ValueType]:
+    """What is asked for: a rule for any of it fits."""
+    found = {request.capability or Capability.CAPABILITY_CHAT}
+    if any(message.images for message in request.messages):
+        found.add(Capability.CAPABILITY_VISION)
+    if request.tools:
+        found.add(Capability.CAPABILITY_TOOLS)
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """`tokens`: an upper estimate of what is read; `needs`: what a model must be able to do."""
+
+    request: AnswerRequest
+    user: str
+    known: Known
+    tokens: int
+    needs: frozenset[str]
+
+
+def _wanted(request: AnswerRequest, user: str, route: RouteSet) -> Iterator[tuple[LlmRule, LlmTarget]]:
+    rules = rules_of(route)
+    if request.target:
+        yield _asked(request.target, rules)
+        return
+    asked = kinds(request)
+    for rule in rules:
+        if (not rule.capabilities or asked & set(rule.capabilities)) and in_share(rule, user):
+            for target in rule.targets:
+                yield rule, target
+
+
+def _asked(name: str, rules: Sequence[LlmRule]) -> tuple[LlmRule, LlmTarget]:
+    """A target that a rule of the route has is asked as there: with its settings, ceiling and budget."""
+    for rule in rules:
+        for target in rule.targets:
+            if target.target == name:
+                return rule, target
+    target = LlmTarget(target=name)
+    return LlmRule(name=ASKED, targets=[target]), target
+
+
+def _needs(request: AnswerRequest) -> frozenset[str]:
+    found = {Capability.Name(kind).removeprefix("CAPABILITY_").lower() for kind in kinds(request)}
+    if any(message.tool_calls or message.role == Role.ROLE_TOOL for message in request.messages):
+        found.add("tools")
+    if request.output_schema:
+        found.add("schema")
+    return frozenset(found)
+
+
+def _again(made: Sequence[Choice], target: LlmTarget) -> Choice | None:
+    """Where the same target stands already."""
+    same = (c for c in made if not c.passed_over and c.target.target == target.target)
+    return next((c for c in same if dict(c.target.settings) == dict(target.settings)), None)
+
+
+def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
+    models, today = ask.known.models, ask.known.today
+    model = models.find(target)
+    if model is None:
+        return Choice(target, rule, None, passed_over=models.missing(target), code=_WRONG)
+    most = most_nanos(ask.request, model, today)
+    if most is None:
+        told = f"the catalogue has no price of it for {today}"
+        return Choice(target, rule, model, passed_over=told, code=_WRONG)
+    over, code = next((found for found in _reasons(ask, rule, model, most) if found[0]), ("", _NONE))
+    asks_first = not over and _asks_first(ask, rule, model)
+    return Choice(target, rule, model, most, passed_over=over, code=code, needs_consent=asks_first)
+
+
+def _reasons(ask: _Ask, rule: LlmRule, model: Model, most: int) -> Iterator[tuple[str, ErrorCode.ValueType]]:
+    """Why a target is passed over, "" for each thing that is no reason."""
+    yield _unfit(ask, model), _WRONG
+    yield _far(ask, rule, model), ErrorCode.ERROR_CODE_PERMISSION_DENIED
+    yield ask.known.broken(model.name), ErrorCode.ERROR_CODE_UNAVAILABLE
+    yield ask.known.unaffordable(ask.user, rule, most), ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
+
+
+def _unfit(ask: _Ask, model: Model) -> str:
+    """Why a model cannot answer this question; "": it can."""
+    if lacks := sorted(ask.needs - model.capabilities):
+        return " and ".join(_CANNOT[name] for name in lacks)
+    if model.shuts_down is not None and model.shuts_down <= ask.known.today:
+        return f"its vendor has shut it down on {model.shuts_down}"
+    room = min(ask.request.max_output_tokens, model.max_output_tokens)
+    if ask.tokens + room > model.context_tokens:
+        return (
+            f"the question may be too long: about {ask.tokens} tokens and {room} for the answer, of "
+            f"{model.context_tokens} that it can hold"
+        )
+    return ""
+
+
+def _far(ask: _Ask, rule: LlmRule, model: Model) -> str:
+    """Why a question may not go so far; "": it may, or its user can let it."""
+    if model.tier == Tier.TIER_DEVICE:
+        return ""
+    if ask.request.label == Label.LABEL_DEVICE_ONLY:
+        return f"this may not leave the device, and it is {_tier(model)}"
+    if rule.residency and rule.residency not in model.residency:
+        return f"it does not promise to work in '{rule.residency}' alone"
+    never = ask.known.consent(ask.user, model.vendor) == Consent.CONSENT_NEVER
+    return f"the user said never to {model.vendor}" if never and not _let_now(ask, model) else ""
+
+
+def _asks_first(ask: _Ask, rule: LlmRule, model: Model) -> bool:
+    """The target is beyond the ceiling, and the user has not said yet."""
+    if model.tier <= (rule.ceiling or Tier.TIER_PRIVATE) or _let_now(ask, model):
+        return False
+    return ask.known.consent(ask.user, model.vendor) != Consent.CONSENT_ALWAYS
+
+
+def _let_now(ask: _Ask, model: Model) -> bool:
+    return model.vendor in ask.request.consents
+
+
+def _tier(model: Model) -> str:
+    tier = Tier.Name(model.tier).removeprefix("TIER_").lower()
+    return {"house": "in one's own cloud", "private": "in a private cloud", "partner": "a partner"}[tier]
