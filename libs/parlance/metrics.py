@@ -144,6 +144,19 @@ def attempted(target: str, why: str, outcome: str, first_s: float | None) -> Non
             _numbers.first_token.labels(target).observe(first_s)
 
 
+def models(targets: Iterable[str], whys: Iterable[str], outcomes: Iterable[str], kinds: Iterable[str]) -> None:
+    """Who may be asked: told as 0 until it is, for the same reason as the ends of turns."""
+    if _numbers is not None:
+        ways = [(why, outcome) for why in whys for outcome in outcomes]
+        named = list(kinds)
+        for target in targets:
+            _numbers.cost.labels(target)
+            for kind in named:
+                _numbers.tokens.labels(target, kind)
+            for way in ways:
+                _numbers.attempts.labels(target, *way)
+
+
 def used(target: str, tokens: Mapping[str, int], dollars: float) -> None:
     """What an attempt used: tokens by kind ("input", "output"), and its cost."""
     if _numbers is not None:
