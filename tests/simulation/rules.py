@@ -160,9 +160,9 @@ def _inputs() -> list[Any]:
 def _snapshot() -> list[Any]:
     begin = Running._begin
 
-    def from_now(self: Running, session: Any, turn: Any, event: Any) -> None:
+    async def from_now(self: Running, session: Any, turn: Any, event: Any) -> None:
         turn.snapshot_id = ""
-        begin(self, session, turn, event)
+        await begin(self, session, turn, event)
 
     return [mock.patch.object(Running, "_begin", from_now)]
 
