@@ -44,6 +44,8 @@ class Answer:
 
     header: Header
     fact: AnswerRecorded
+    # The class of the chunks. Once it has ended, they are here only while they are read: as bytes they take a sixth.
+    of: type[Message] | None = None
     chunks: list[Any] = field(default_factory=list)
     # When each came, microseconds after the answer began.
     offsets_us: list[int] = field(default_factory=list)
@@ -71,6 +73,16 @@ class Answer:
             self.stopped, self.late = True, late
             self.task.cancel()
 
+    def read(self) -> list[Any]:
+        """The chunks, to which those that come are added."""
+        if self.ended and not self.chunks and self.of is not None:
+            self.chunks = [self.of.FromString(chunk) for chunk in self.fact.chunks]
+        return self.chunks
+
+    def let_go(self) -> None:
+        if self.ended and not self.readers:
+            self.chunks, self.offsets_us = [], []
+
     def wake(self) -> None:
         for waiter in self.waiters:
             if not waiter.done():
@@ -78,6 +90,7 @@ class Answer:
         self.waiters.clear()
 
     def add(self, chunk: Any, now: float) -> None:
+        self.of = type(chunk)
         self.chunks.append(chunk)
         self.offsets_us.append(int((now - self.began) * 1e6))
         if not self.fact.provider and "began" in chunk.DESCRIPTOR.fields_by_name and chunk.HasField("began"):
@@ -107,7 +120,7 @@ class Answers:
 
     def recover(self, header: Header, fact: AnswerRecorded, response: type[Message]) -> None:
         """An answer from the log, of messages of class `response`."""
-        answer = Answer(header, fact, [response.FromString(c) for c in fact.chunks])
+        answer = Answer(header, fact, response)
         self._known.setdefault(fact.call_id, answer)
         self._evict_later(answer)
 
@@ -124,11 +137,11 @@ class Answers:
         answer.readers += 1
         self._drop_timer(answer)
         try:
-            i = 0
+            chunks, i = answer.read(), 0
             while True:
-                while i < len(answer.chunks):
+                while i < len(chunks):
                     i += 1
-                    yield answer.chunks[i - 1]
+                    yield chunks[i - 1]
                 if answer.ended:
                     break
                 waiter = loop.create_future()
@@ -138,6 +151,7 @@ class Answers:
             answer.readers -= 1
             if not answer.readers and not answer.ended:
                 answer.timer = loop.call_later(self._orphan_s, answer.stop)
+            answer.let_go()
         await answer.on_record()
         if (failure := _failure(answer.fact)) is not None:
             raise failure
@@ -201,6 +215,7 @@ class Answers:
             answer.fact.chunk_offsets_us.extend(answer.offsets_us)
             self._record(answer)
             self._evict_later(answer)
+            answer.let_go()
         answer.wake()
 
     def _record(self, answer: Answer) -> None:
@@ -212,8 +227,8 @@ class Answers:
 
     def _evict_later(self, answer: Answer) -> None:
         left = (answer.header.deadline_us - clock.now_us()) / 1e6 if answer.header.deadline_us else _UNDATED_S
-        loop = asyncio.get_running_loop()
-        answer.timer = loop.call_later(max(0.0, left) + _KEPT_S, self._known.pop, answer.fact.call_id, None)
+        later = asyncio.get_running_loop().call_later
+        answer.timer = later(max(0.0, left) + _KEPT_S, self._known.pop, answer.fact.call_id, None)
 
     @staticmethod
     def _drop_timer(answer: Answer) -> None:
@@ -232,6 +247,4 @@ def _deadline(call: Call) -> float:
 def _failure(fact: AnswerRecorded) -> ParlanceError | None:
     if fact.end == END_FAILED:
         return from_proto(fact.error)
-    if fact.end == END_CANCELLED:
-        return Unavailable("the answer was cancelled before its end")
-    return None
+    return Unavailable("the answer was cancelled before its end") if fact.end == END_CANCELLED else None

@@ -1,6 +1,7 @@
 """A service's record of its answers, in virtual time: joined, given again, never taken for whole when it is not."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -112,3 +113,26 @@ async def test_recovered_answers_are_given_with_how_they_ended() -> None:
         assert await read(after, never, call("whole", begun=True)) == "a b"
         assert isinstance(await failure_of(read(after, never, call("cut"))), Unavailable)
         assert never.begun == 0 and len(record.facts) == 2
+
+
+@virtual
+async def test_an_ended_answer_is_kept_as_bytes_and_still_given_whole_to_all_that_ask_again() -> None:
+    record, source = Record(), Source("a ", "b")
+    async with Answers(record) as answers, asyncio.TaskGroup() as group:
+        await read(answers, source)
+        (kept,) = answers._known.values()
+        assert kept.chunks == [] and len(kept.fact.chunks) == 3
+        again = [group.create_task(read(answers, source)) for _ in range(2)]
+        assert [await task for task in again] == ["a b", "a b"]
+        assert kept.chunks == [] and source.begun == 1
+
+
+@virtual
+async def test_who_reads_slowly_gets_all_of_an_answer_that_has_ended_meanwhile() -> None:
+    source = Source("a ", "b ", "c")
+    async with Answers(Record()) as answers:
+        async with aclosing(answers.give(call(), METHOD, ask(), source)) as chunks:
+            told = [await anext(chunks)]
+            await asyncio.sleep(10)
+            told += [chunk async for chunk in chunks]
+        assert "".join(chunk.text for chunk in told) == "a b c"
