@@ -17,12 +17,21 @@ class Loading:
     def __init__(self, secret: Callable[[str], str]) -> None:
         self._secret = secret
         self._made: dict[bytes, Provider] = {}
+        # Those that are being made: whoever asks meanwhile waits for the same one.
+        self._making: dict[bytes, asyncio.Future[Provider]] = {}
 
     async def provider(self, target: LlmTarget, model: Model | None) -> Provider:
         """A vendor's SDK takes a second to import. Raises InvalidRequest where it cannot be made; the message says what
         mends it."""
-        made = self._made.get(_key(target))
-        return made if made is not None else await asyncio.to_thread(self.make, target, model)
+        key = _key(target)
+        if (made := self._made.get(key)) is not None:
+            return made
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.get_running_loop().run_in_executor(None, self.make, target, model)
+            self._making[key] = making
+            making.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(making)
 
     def make(self, target: LlmTarget, model: Model | None) -> Provider:
         provider, _, wire_name = target.target.partition(":")
@@ -31,6 +40,11 @@ class Loading:
         made: Provider = providers.load("llm", PROVIDERS, called, **settings)
         self._made[_key(target)] = made
         return made
+
+    def _ended(self, key: bytes, done: "asyncio.Future[Provider]") -> None:
+        self._making.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # who waited for it has been told, if anybody still did
 
     async def aclose(self) -> None:
         for provider in self._made.values():
