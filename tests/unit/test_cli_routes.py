@@ -104,6 +104,6 @@ def test_what_the_platform_refuses_is_followed_by_examples(
 
 @pytest.mark.parametrize(("name", "near"), [("compatable", "compatible"), ("Scripted", "scripted"), ("zzz", "")])
 def test_an_unknown_provider_is_told_with_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(InvalidRequest, match="known: compatible, scripted, unconfigured") as told:
+    with pytest.raises(InvalidRequest, match="known: anthropic, compatible") as told:
         providers.load("llm", LLM, f"{name}:x")
     assert (f"did you mean '{near}'?" in told.value.message) == bool(near)
