@@ -15,6 +15,8 @@ from parlance.v1.gateway_service_pb2 import ListRoutesRequest, SetRouteRequest
 EXAMPLES = {
     "llm": {
         "compatible:MODEL --set base_url=http://127.0.0.1:8000/v1": "any OpenAI-compatible server",
+        "anthropic:claude-haiku-5-5 --set api_key_env=ANTHROPIC_API_KEY": "Claude",
+        "google:gemini-3.8-flash --set api_key_env=GEMINI_API_KEY": "Gemini",
         "scripted:echo": "says the question back; for tests",
         "unconfigured:": "none: says how to connect one",
     },

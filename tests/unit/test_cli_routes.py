@@ -55,7 +55,10 @@ def test_every_example_is_a_whole_command(command: str, sent: list[RouteSet]) ->
 def test_every_example_that_needs_nothing_installed_makes_its_provider(command: str, sent: list[RouteSet]) -> None:
     run(*shlex.split(command, comments=True)[2:])
     (route,) = sent
-    providers.load(route.stage, OURS[route.stage], route.target, **dict(route.settings))
+    settings = dict(route.settings)
+    if settings.pop("api_key_env", ""):  # whoever serves the route puts the key in its place
+        settings["api_key"] = "k"
+    providers.load(route.stage, OURS[route.stage], route.target, **settings)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_a_setting_without_a_value_is_told(sent: list[RouteSet]) -> None:
     assert not sent
 
 
-@pytest.mark.parametrize(("target", "shown"), [("compatible:x", 1), ("nobody:x", 3)])
+@pytest.mark.parametrize(("target", "shown"), [("compatible:x", 1), ("nobody:x", len(LLM))])
 def test_what_the_platform_refuses_is_followed_by_examples(
     target: str, shown: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
