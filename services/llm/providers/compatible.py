@@ -19,7 +19,7 @@ from services.llm.providers.tool_names import ToolNames
 class Compatible:
     """Reads the events of the stream itself: the SDK's typed chunks cost three times as much."""
 
-    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: Any) -> None:
+    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`model`: as the server calls it; `settings`: those of http.client. Raises InvalidRequest where the route does
         not say which server and which model."""
         if client is None and not base_url.startswith(("http://", "https://")):
