@@ -13,7 +13,7 @@ from services.ledger.tables import Query
 
 _LISTED, _MOST = 20, 10_000
 _DESTINATIONS = f"SELECT DISTINCT destination FROM ledger_call WHERE {OF} AND destination IS NOT NULL"
-# What a proxy on this machine passes on to somebody else has left too: then the tier says so.
+# As parlance.egress has it: where its first hop is on this device, the tier says whether it left.
 BEYOND = f"COALESCE(tier, 0) > {TIER_DEVICE}"
 _AT = "COALESCE(began_at_us, left_at_us, 0)"
 _NAMES = (
