@@ -195,7 +195,8 @@ def _tell(made: RouteSet, as_json: bool) -> None:
     if as_json:
         print_json(cli_routes_show.route_json(made))
         return
-    what = f"{made.stage} has {len(made.rules)} rules now" if made.rules else f"{made.stage} is now {made.target}"
+    rules = "one rule" if len(made.rules) == 1 else f"{len(made.rules)} rules"
+    what = f"{made.stage} has {rules} now" if made.rules else f"{made.stage} is now {made.target}"
     back = f", {made.brings_back} again" if made.brings_back else ""
     console.print(f"{what} ({made.version}{back})", markup=False, soft_wrap=True)
     if made.rules:

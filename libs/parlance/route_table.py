@@ -114,7 +114,7 @@ def _rule(name: str, edit: Edit, like: LlmRule) -> LlmRule:
     del made.targets[:]
     made.targets.append(_target(edit.target, edit, edit.settings))
     if edit.ceiling is not None:
-        made.ceiling = _one_of(edit.ceiling, TIERS, "a tier")
+        made.ceiling = one_of(edit.ceiling, TIERS, "a tier")
     if edit.residency is not None:
         made.residency = "" if edit.residency == ANYWHERE else edit.residency
     _spend(made.budget, edit.day, edit.month)
@@ -180,11 +180,12 @@ def _name(capabilities: Sequence[int]) -> str:
 
 
 def _capabilities(names: Sequence[str]) -> list[Capability.ValueType]:
-    found = {_one_of(name, CAPABILITIES, "a capability") for name in names}
+    found = {one_of(name, CAPABILITIES, "a capability") for name in names}
     return [value for value in CAPABILITIES.values() if value in found]
 
 
-def _one_of(name: str, known: Mapping[str, T], what: str) -> T:
+def one_of(name: str, known: Mapping[str, T], what: str) -> T:
+    """The value of a name that an operator wrote. Raises InvalidRequest, with the nearest and all that there are."""
     if name.lower() not in known:
         raise InvalidRequest(f"'{name}' is not {what}{_near(name.lower(), list(known))}; known: {', '.join(known)}")
     return known[name.lower()]
