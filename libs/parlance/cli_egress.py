@@ -102,7 +102,7 @@ def _body(entry: Any) -> Text:
     what = f"{', '.join(sent.data_classes) or 'no class told'} to {sent.destination}"
     about = "about " if sent.estimated else ""
     bytes_ = f"{about}{sent.bytes_sent:,} bytes sent, {about}{sent.bytes_received:,} received"
-    region = f"in {sent.region}" if sent.region else "region not asked for"
+    region = f"in {sent.region.replace(',', ' or ')}" if sent.region else "region not asked for"
     told = [f"{bytes_}{', then cut off' if sent.cut else ''}", region, _kept(sent.retention_days)]
     return Text.assemble(f"{what}\n{'; '.join(told)}\n", (_under(entry), "dim"))
 

@@ -110,7 +110,8 @@ def test_what_is_spent_counts_by_the_day_and_the_month_of_utc(desk: Desk) -> Non
         Asked(hours=-7.99, used={"cost_nanos": 10}),
         Asked(hours=-14 * 24 - 8.01, used={"cost_nanos": 100}),
         Asked(user="ben", rule="web", hours=-14 * 24 - 7.99, used={"cost_nanos": 1000}),
-        Asked(user="", rule="", hours=1, run="load", used={"cost_nanos": 10_000}),
+        Asked(user="", rule="", hours=1, used={"cost_nanos": 10_000}),
+        Asked(user="ben", run="load", used={"cost_nanos": 7}),
     )
     assert spent(desk.usage()) == {
         ("deployment", ""): (10_010, 11_011),
@@ -119,6 +120,8 @@ def test_what_is_spent_counts_by_the_day_and_the_month_of_utc(desk: Desk) -> Non
         ("rule", "chat"): (10, 11),
         ("rule", "web"): (0, 1000),
     }
+    # A run has budgets of its own.
+    assert spent(desk.usage("load")) == dict.fromkeys([("deployment", ""), ("user", "ben"), ("rule", "chat")], (7, 7))
     # On the first of the next month nothing is spent yet.
     assert spent(desk.usage(now_us=int(datetime(2027, 2, 1, tzinfo=UTC).timestamp()) * 1_000_000)) == {
         ("deployment", ""): (0, 0)

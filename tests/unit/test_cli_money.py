@@ -145,6 +145,7 @@ def test_people_read_what_left_and_under_which_rules(width: int) -> None:
     [
         ({"retention_days": 0}, "; not kept\n"),
         ({"retention_days": 1}, "; kept 1 day\n"),
+        ({"region": "eu,us"}, "; in eu or us; kept"),
         ({"estimated": True}, "about 12,345 bytes sent, about 3,456 received;"),
         ({"tier": Tier.TIER_HOUSE}, "anthropic:claude-haiku-5-5 our own cloud"),
         ({"policy_version": "7"}, "catalogue 7, turn"),
