@@ -46,7 +46,7 @@ GROUP BY COALESCE(user_id, ''), COALESCE(rule, '')"""
 
 
 def usage(query: Query, run: str, since: str, now_us: int) -> GetUsageResponse:
-    """Of one run, from the day `since` on, the dearest first; and what it spent in the day and the month of `now_us`."""
+    """Of one run, from the day `since` on, the dearest first; and what it spent in the day and month of `now_us`."""
     made = GetUsageResponse(since=since, run=run, budgets=_spent(query, run, now_us))
     for target, rule, user, requests, failed, *numbers in query(_USAGE, (run, since)):
         provider, _, model = target.partition(":")

@@ -167,6 +167,14 @@ def test_what_a_proxy_of_this_machine_passes_on_has_left_and_a_model_on_it_has_n
         Asked(target=HOUSE, to="192.168.1.7:8000", tier=Tier.TIER_DEVICE),
         Asked(target="scripted:echo", to="", tier=Tier.TIER_DEVICE),
     )
-    assert {e.egress.destination for e in desk.left().entries} == {"127.0.0.1:9000", "192.168.1.7:8000"}
+    left = {"127.0.0.1:9000", "192.168.1.7:8000"}
+    assert {e.egress.destination for e in desk.left(left_device=True, user_id="anna").entries} == left
+    # What went to a server here is on record too; what never left the process is not.
+    assert {e.egress.destination for e in desk.left().entries} == {"127.0.0.1:8000", *left}
     told = stats(desk.store.query, "", EVER)
-    assert {e.destination for e in told.egress} == {"127.0.0.1:9000", "192.168.1.7:8000"}
+    assert {e.destination for e in told.egress} == left
+
+
+def test_where_nothing_left_nothing_is_listed(desk: Desk) -> None:
+    desk.tell(Asked(target=HOUSE, to="127.0.0.1:8000", tier=Tier.TIER_DEVICE))
+    assert not desk.left(left_device=True).entries and len(desk.left().entries) == 1
