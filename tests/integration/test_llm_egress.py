@@ -89,12 +89,13 @@ async def test_what_a_proxy_outside_counts_is_what_the_record_says() -> None:
                     group.create_task(talker())
         seen = {exchange["question"]: exchange for exchange in await world.seen()}
     told = {int(e.call_id.removeprefix("c")): e for e in desk.of("egress")}
-    assert len(told) == len(desk.of("egress")) == len(seen) == TURNS
-    assert told.keys() == seen.keys()
+    assert len(told) == len(desk.of("egress")) and told.keys() == seen.keys()
+    # A few were taken back before anything had left.
+    assert TURNS * 0.9 < len(told) <= TURNS == len(desk.of("usage"))
     wrong = [(n, seen[n], str(e)) for n, e in told.items() if not _agrees(e, seen[n])]
     assert not wrong, f"{len(wrong)} of {TURNS}, such as {wrong[:3]}"
     cut = sum(e.cut for e in told.values())
-    assert 50 < cut < TURNS / 2 and {200, 429, 500} == {exchange["status"] for exchange in seen.values()}
+    assert 50 < cut < TURNS / 2 and {200, 429, 500} <= {exchange["status"] for exchange in seen.values()}
 
 
 def _agrees(told: Any, seen: dict[str, Any]) -> bool:
