@@ -10,9 +10,10 @@ from services.gateway.reply import Reply
 async def test_pages_are_shown_with_their_clause() -> None:
     outbox, page = Outbox(), Source(url="https://a.example/x", title="A")
     reply = Reply("t", outbox, DirectCarrier({}), mute=True)
-    header = Header(turn_id="t", event_id="e")
-    reply.take(ReplyEvent(header=header, clause=ReplyClause(text="It rains.", sources=[page])))
-    reply.take(ReplyEvent(header=header, completed=TurnCompleted()))
+    reply.take(
+        ReplyEvent(header=Header(turn_id="t", event_id="e0"), clause=ReplyClause(text="It rains.", sources=[page]))
+    )
+    reply.take(ReplyEvent(header=Header(turn_id="t", event_id="e1"), completed=TurnCompleted()))
     await reply.run()
     outbox.close()
     shown = [m.clause async for m in outbox.drain() if m.HasField("clause")]
