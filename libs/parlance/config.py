@@ -2,14 +2,13 @@
 
 import os
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
-from parlance import clock, secrets_file
+from parlance import clock, secrets_file, time_zones
 from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -225,24 +224,13 @@ def _slot(value: str | None) -> int:
 def _time_zone(name: str | None) -> str:
     if name and not clock.known_time_zone(name):
         raise InvalidRequest(f"'{name}' is no time zone: set PARLANCE_TIME_ZONE to an IANA name, such as Europe/Madrid")
-    return name or _system_time_zone()
+    return name or time_zones.of_system(os.environ.get("TZ", ""))
 
 
 def _one_of(value: str, name: str, known: Sequence[str]) -> str:
     if value.lower() not in known:
         raise InvalidRequest(f"{name} is one of {', '.join(known)}, not '{value}'")
     return value.lower()
-
-
-def _system_time_zone() -> str:
-    """The machine's IANA time zone; UTC where it does not say."""
-    link = Path("/etc/localtime")
-    name = os.environ.get("TZ", "").lstrip(":")
-    if not name and link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
-        name = target.split("zoneinfo/", 1)[1]
-    if name and clock.known_time_zone(name):
-        return name
-    return "UTC" if time.timezone == 0 else f"Etc/GMT{time.timezone // 3600:+d}"
 
 
 def make_home(config: Config) -> None:
