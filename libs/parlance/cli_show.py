@@ -19,7 +19,7 @@ _LISTED = 100
 # What a turn takes from its first word to its question, where it was really spoken and did not come as a file.
 _SPOKEN_US = 50_000
 _STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "refused": "red"}
-_SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow"}
+_SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow", "source": "dim"}
 _console = Console(highlight=False)
 
 
@@ -160,19 +160,6 @@ def waterfall_json(told: Any) -> dict[str, Any]:
             for s in told.steps
         ],
     }
-
-
-def route_json(r: Any) -> dict[str, Any]:
-    return {"stage": r.stage, "target": r.target, "version": r.version, "settings": dict(r.settings)}
-
-
-def routes_table(found: Sequence[Any]) -> Any:
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "target", "version", "settings"):
-        table.add_column(name)
-    for r in found:
-        table.add_row(r.stage, Text(r.target), r.version, Text(" ".join(f"{k}={v}" for k, v in r.settings.items())))
-    return table
 
 
 def import_json(done: Any) -> dict[str, Any]:

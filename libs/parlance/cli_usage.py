@@ -90,9 +90,9 @@ def _head(found: Any) -> Text:
     return Text(f"{cost} for {asked} {since}{cut}", style="bold")
 
 
-_REQUESTS = ("requests", "cut", "cost", "p50 ms", "p95 ms")
+_REQUESTS = ("requests", "failed", "cost", "p50 ms", "p95 ms")
 _OF_TOKENS = ("tokens in", "cached", "out", "thoughts")
-_ALL = ("requests", "cut", *_OF_TOKENS, "cost", "p50 ms", "p95 ms")
+_ALL = ("requests", "failed", *_OF_TOKENS, "cost", "p50 ms", "p95 ms")
 
 
 def _used(usage: Sequence[Any], wide: bool) -> list[Table]:
@@ -107,12 +107,12 @@ def _row(u: Any, cost: str) -> dict[str, str]:
         "rule": u.rule,
         "user": u.user_id,
         "requests": f"{u.requests:,}",
-        "cut": _count(u.failed),
-        "tokens in": f"{_mark(u)}{u.input_tokens:,}",
+        "failed": _count(u.failed),
+        "tokens in": _mark(u, u.input_tokens) + f"{u.input_tokens:,}",
         "cached": _count(u.cache_read_tokens),
-        "out": f"{_mark(u)}{u.output_tokens:,}",
+        "out": _mark(u, u.output_tokens) + f"{u.output_tokens:,}",
         "thoughts": _count(u.reasoning_tokens),
-        "cost": f"{_mark(u)}{cost}",
+        "cost": _mark(u, u.cost_nanos) + cost,
         "p50 ms": _first(u.p50_us),
         "p95 ms": _first(u.p95_us),
     }
@@ -131,8 +131,8 @@ def _table(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> Table:
     return table
 
 
-def _mark(u: Any) -> str:
-    return "~" if u.estimated else ""
+def _mark(u: Any, number: int) -> str:
+    return "~" if u.estimated and number else ""
 
 
 def _count(number: int) -> str:
@@ -145,13 +145,13 @@ def _first(us: int) -> str:
 
 def _budgets(budgets: Sequence[Any]) -> Table:
     table = table_of("budget", "(UTC)", "|", "spent", "limit", "left")
-    spent, limits = (shown(*(getattr(b, name) for b in budgets)) for name in ("spent_nanos", "limit_nanos"))
+    spent = shown(*(b.spent_nanos for b in budgets))
     lefts = shown(*(max(0, b.limit_nanos - b.spent_nanos) for b in budgets))
     before = ""
-    for b, used, limit, left in zip(budgets, spent, limits, lefts, strict=True):
+    for b, used, left in zip(budgets, spent, lefts, strict=True):
         whose = "everybody" if b.of == "deployment" else f"{b.of} {b.name}"
-        shown_as = (limit, left) if b.limit_nanos else ("no limit", "")
-        table.add_row(Text("" if whose == before else whose), _PERIODS[b.period], used, *shown_as, style=_style(b))
+        limit = (f"${dollars(b.limit_nanos)}", left) if b.limit_nanos else ("no limit", "")
+        table.add_row(Text("" if whose == before else whose), _PERIODS[b.period], used, *limit, style=_style(b))
         before = whose
     return table
 

@@ -67,6 +67,11 @@ class Config:
     start_wait_s: float = 60.0
     # What carries the records of Kafka: "aiokafka" or "librdkafka".
     kafka_client: str = "aiokafka"
+    # As whom the assistant speaks: its name, a file that tells a language model how to speak, and whether whoever
+    # answers is said to be it.
+    name: str = ""
+    persona: Path | None = None
+    own_brand: bool = False
     # A catalogue of language models of one's own, over the shipped one.
     catalogue: Path | None = None
 
@@ -124,6 +129,9 @@ def load() -> Config:
         otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
         catalogue=_file(env.get("PARLANCE_CATALOGUE"), "PARLANCE_CATALOGUE"),
         kafka_client=_one_of(env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS),
+        name=_name(env.get("PARLANCE_NAME")),
+        persona=_file(env.get("PARLANCE_PERSONA"), "PARLANCE_PERSONA"),
+        own_brand=_yes(env.get("PARLANCE_OWN_BRAND"), "PARLANCE_OWN_BRAND"),
     )
 
 
@@ -194,6 +202,12 @@ def _file(value: str | None, name: str) -> Path | None:
     if value and not Path(value).expanduser().is_file():
         raise InvalidRequest(f"{name} must be a file that exists, not '{value}'")
     return Path(value).expanduser() if value else None
+
+
+def _name(value: str | None) -> str:
+    if value and not re.fullmatch(r"\w[\w .'-]{0,39}", value):
+        raise InvalidRequest("PARLANCE_NAME is a name that can be spoken, of 40 characters at most, such as Nova")
+    return value or ""
 
 
 def _yes(value: str | None, name: str) -> bool:

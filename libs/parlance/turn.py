@@ -1,13 +1,20 @@
 """A turn as its handler sees it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from parlance.ask import Ask
-from parlance.v1.reply_pb2 import Outcome, Reason, TurnCompleted
+from parlance.v1.reply_pb2 import Outcome, Question, Reason, TurnCompleted
 
 S = TypeVar("S")
+
+
+class Close(Protocol):
+    """The turn's end. `question`: with REASON_ASKED, what the next turn may answer."""
+
+    def __call__(
+        self, outcome: Outcome.ValueType, reason: Reason.ValueType, question: Question | None = None
+    ) -> TurnCompleted: ...
 
 
 @dataclass(slots=True)
@@ -22,4 +29,4 @@ class Turn(Generic[S]):
     time_zone: str
     state: S
     ask: Ask
-    close: Callable[[Outcome.ValueType, Reason.ValueType], TurnCompleted]
+    close: Close

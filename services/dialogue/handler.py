@@ -7,7 +7,6 @@ from parlance.v1.actions_service_pb2 import RunRequest
 from parlance.v1.context_service_pb2 import LookupRequest
 from parlance.v1.effect_pb2 import TimerFired
 from parlance.v1.intent_pb2 import IntentRecognized
-from parlance.v1.llm_service_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER, AnswerRequest
 from parlance.v1.reply_pb2 import (
     OUTCOME_ANSWERED,
     OUTCOME_REFUSED,
@@ -18,16 +17,11 @@ from parlance.v1.reply_pb2 import (
     TurnCompleted,
 )
 from parlance.v1.state_pb2 import SessionSnapshot
-from parlance.v1.turn_pb2 import LABEL_PERSONAL
-from services.dialogue.clauses import Clauses
+from services.dialogue import chat
 from services.dialogue.wording import fired, own_words
 
 ACTS = ("time", "date", "timer", "alarm", "calc", "unit", "list", "note")
 LOOKUPS = ("contacts", "calendar")
-SYSTEM = (
-    "You are a voice assistant. Answer in one to three short spoken sentences, without lists, markup or emoji. "
-    "Say so when you do not know."
-)
 
 Event = IntentRecognized | TimerFired
 Reply = ReplyClause | TurnCompleted
@@ -37,6 +31,8 @@ def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply,
     """What the turn says, clause by clause, then its end."""
     if isinstance(event, TimerFired):
         return _say(fired(event), turn)
+    if turn.state.HasField("question"):
+        return chat.answered(event, turn)
     domain = event.intent.partition(".")[0]
     if domain in ACTS:
         return _act(event, turn)
@@ -44,7 +40,7 @@ def converse(event: Event, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply,
         return _look_up(event, turn)
     if words := own_words(event, turn.state):
         return _say(words, turn)
-    return _chat(event, turn)
+    return chat.asked(event, turn)
 
 
 async def _say(words: str, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
@@ -79,29 +75,3 @@ async def _look_up(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> Asyn
         text=found.say, card=found.card if found.HasField("card") else None, source=found.source, provider="context"
     )
     yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
-
-
-async def _chat(event: IntentRecognized, turn: Turn[SessionSnapshot]) -> AsyncGenerator[Reply, None]:
-    request = _request(event.text, turn.state)
-    provider, version, splitter = "", "", Clauses()
-    async for part in turn.ask.llm.Answer(request):
-        if part.HasField("began"):
-            provider, version = part.began.provider, part.began.route_version
-        for text in splitter.add(part.text):
-            yield ReplyClause(text=text, provider=provider, route_version=version)
-    for text in splitter.rest():
-        yield ReplyClause(text=text, provider=provider, route_version=version)
-    yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
-
-
-def _request(text: str, state: SessionSnapshot) -> AnswerRequest:
-    """The question, after what both sides have said before."""
-    made = AnswerRequest(label=LABEL_PERSONAL)
-    add = made.messages.add
-    add(role=ROLE_SYSTEM, text=SYSTEM)
-    for exchange in state.conversation:
-        add(role=ROLE_USER, text=exchange.user_text)
-        if words := exchange.reply_text:
-            add(role=ROLE_ASSISTANT, text=words)
-    add(role=ROLE_USER, text=text)
-    return made

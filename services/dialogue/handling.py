@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from parlance import clock
 from parlance.ask import Ask, Asked, Opens
 from parlance.turn import Turn
-from parlance.v1.reply_pb2 import Inputs, Settlement, TurnCompleted
+from parlance.v1.reply_pb2 import Inputs, Outcome, Question, Reason, Settlement, TurnCompleted
 from parlance.v1.state_pb2 import OpenTurn, SessionSnapshot
 from parlance.v1.turn_pb2 import End, Header
 
@@ -59,7 +59,7 @@ class Handling:
             time_zone=header.time_zone,
             state=self.turn.snapshot,
             ask=self.ask,
-            close=lambda outcome, reason: TurnCompleted(outcome=outcome, reason=reason),
+            close=_completed,
         )
 
     def speaking(self) -> str:
@@ -69,6 +69,10 @@ class Handling:
     def incomplete(self) -> list[Asked]:
         """Asks whose answer was not taken to its end, or broke off."""
         return [a for a in self.ask.asked if a.end != End.END_COMPLETE]
+
+
+def _completed(outcome: Outcome.ValueType, reason: Reason.ValueType, question: Question | None = None) -> TurnCompleted:
+    return TurnCompleted(outcome=outcome, reason=reason, question=question)
 
 
 def inputs_of(turn: OpenTurn, handling: Handling | None, unknown: bool) -> Inputs:

@@ -6,6 +6,7 @@ from parlance.bus import Bus
 from parlance.privacy import Sealing
 from parlance.rpc import Carrier
 from parlance.store import Store
+from parlance.v1.state_pb2 import Persona
 from services.dialogue.handling import Converse
 from services.dialogue.policy import Policy, allow_all
 
@@ -18,6 +19,8 @@ class Parts:
     carrier: Carrier
     converse: Converse
     policy: Policy = allow_all
+    # As whom it speaks; None: as nobody in particular.
+    persona: Persona | None = None
     # How long an unasked turn waits for the others before it cuts in.
     cut_in_s: float = 10.0
     # What the first clause has of the loop before the model's next words are taken.

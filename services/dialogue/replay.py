@@ -14,7 +14,7 @@ from parlance.history import Past, Seen
 from parlance.outgoing import follow
 from parlance.v1.actions_service_pb2 import RunResponse
 from parlance.v1.context_service_pb2 import LookupResponse
-from parlance.v1.llm_service_pb2 import AnswerResponse
+from parlance.v1.llm_service_pb2 import AnswerResponse, RememberConsentResponse
 from parlance.v1.reply_pb2 import ConsumedCall, Reason, ReplyEvent, TurnCompleted
 from parlance.v1.state_pb2 import OpenTurn, PlannedCall
 from parlance.v1.turn_pb2 import End
@@ -30,6 +30,8 @@ _RESPONSES: dict[str, type[Message]] = {
     "Context.Lookup": LookupResponse,
     "Actions.Run": RunResponse,
 }
+# What says nothing is on record nowhere.
+_EMPTY: dict[str, type[Message]] = {"Llm.RememberConsent": RememberConsentResponse}
 
 
 # Why a handler ends its turn; all other reasons come from outside.
@@ -189,9 +191,10 @@ class _Recorded:
         return self._answer(self._taken.get(call_id, ConsumedCall()), call_id, method)
 
     async def _answer(self, taken: ConsumedCall, call_id: str, method: str) -> AsyncGenerator[Any, None]:
-        for chunk in self._answers.get(call_id, [])[: taken.chunks]:
+        chunks = [b""] * taken.chunks if method in _EMPTY else self._answers.get(call_id, [])
+        for chunk in chunks[: taken.chunks]:
             await asyncio.sleep(0)
-            yield _RESPONSES[method].FromString(chunk)
+            yield (_RESPONSES | _EMPTY)[method].FromString(chunk)
         if taken.end == End.END_FAILED:
             raise from_proto(taken.error)
         if taken.end != End.END_COMPLETE:

@@ -7,6 +7,7 @@ from parlance.events import parse
 from parlance.v1.reply_pb2 import TurnCompleted
 from parlance.v1.state_pb2 import EndedTurn, Exchange, OpenTurn, SessionRow, SessionSnapshot
 from parlance.v1.turn_pb2 import Header, Heard
+from services.dialogue import questions
 
 _REMEMBERED = 8
 _ENDED_KEPT = 24
@@ -67,6 +68,7 @@ def end(row: SessionRow, turn: OpenTurn, clauses: Iterable[str], completed: Turn
             Exchange(turn_id=turn.header.turn_id, user_text=turn.user_text, reply_text=" ".join(said))
         )
     drop_waiting(row, turn.header.turn_id)
+    questions.asked(row, turn, completed)
     if row.heard:
         _apply_kept(row, turn.header.turn_id)
     row.open.remove(turn)
@@ -123,6 +125,7 @@ def _apply(row: SessionRow, ended: EndedTurn, heard: Heard) -> bool:
     if not ended.sounding:
         return False
     ended.sounding = False
+    questions.heard(row, ended, heard)
     words = list(ended.clauses[: heard.clauses])
     if heard.chars and heard.clauses < len(ended.clauses):
         words.append(ended.clauses[heard.clauses][: heard.chars].rstrip())

@@ -15,7 +15,7 @@ from parlance.rpc import Call
 from parlance.store import Conflict
 from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.state_pb2 import OpenTurn, PlannedCall
-from services.dialogue import rows
+from services.dialogue import questions, rows
 from services.dialogue.handling import Handling
 from services.dialogue.parts import Parts
 from services.dialogue.sessions import Session, Sessions
@@ -29,7 +29,7 @@ class Running:
 
     async def handle(self, session: Session, turn: OpenTurn, event: Any, cuts_in: bool = False) -> None:
         """Until the handler closes the turn, or fails and the turn is ended for it."""
-        self._begin(session, turn, event)
+        await self._begin(session, turn, event)
         handling = self._handling(session, turn, event)
         self._turns.handlings[turn.header.turn_id] = handling
         try:
@@ -46,12 +46,19 @@ class Running:
             await handling.ask.aclose()
         await self._turns.end(session, turn, *failure_of(handling, error))
 
-    def _begin(self, session: Session, turn: OpenTurn, event: Any) -> None:
+    async def _begin(self, session: Session, turn: OpenTurn, event: Any) -> None:
         """Handled again, a turn begins from the state that it began with, never from the current one."""
         if turn.snapshot_id:
             return
         turn.snapshot.CopyFrom(rows.snapshot_of(session.row))
+        if self._parts.persona is not None:
+            turn.snapshot.persona.CopyFrom(self._parts.persona)
+        answers = questions.take(session.row, turn, payload(event))
         turn.snapshot_id = snapshot_id(turn, event.header.event_id)
+        if answers:  # it is used once: nobody may act on it before the row says by whom
+            self._sessions.save(session)
+            await session.saved()
+            return
         # Beside the first ask, for whoever handles it again must ask the same. Mostly a save is on its way already.
         self._sessions.save_soon(session)
 

@@ -19,6 +19,7 @@ from services.dialogue.timers import Timers
 # How turns end here.
 _ENDS = (
     (Outcome.OUTCOME_ANSWERED, Reason.REASON_UNSPECIFIED),
+    (Outcome.OUTCOME_ANSWERED, Reason.REASON_ASKED),
     (Outcome.OUTCOME_FAILED, Reason.REASON_ERROR),
     (Outcome.OUTCOME_FAILED, Reason.REASON_DEADLINE),
     (Outcome.OUTCOME_FAILED, Reason.REASON_ANSWER_LOST),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from parlance.v1.effect_pb2 import TimerFired
 from parlance.v1.intent_pb2 import IntentRecognized
 from parlance.v1.reply_pb2 import Outcome, Reason, SettledCall, Settlement
-from parlance.v1.state_pb2 import SessionSnapshot
-from parlance.v1.turn_pb2 import Error, ErrorCode
+from parlance.v1.state_pb2 import Persona, SessionSnapshot
+from parlance.v1.turn_pb2 import Capability, Error, ErrorCode
 
 _FIXED = {
     "greeting": "Hello. What can I do for you?",
@@ -18,6 +18,14 @@ _FIXED = {
         "notes, and ask about your contacts and your calendar."
     ),
 }
+
+_CAN = {
+    Capability.CAPABILITY_WEB: "can look into the web",
+    Capability.CAPABILITY_CODE: "is for code",
+    Capability.CAPABILITY_SUMMARY: "writes summaries",
+}
+# Of the pages that an answer rests on; all of them are shown.
+_HOSTS_SAID = 3
 
 _UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -46,6 +54,41 @@ def own_words(event: IntentRecognized, state: SessionSnapshot) -> str:
         last = next((e.reply_text for e in reversed(state.conversation) if e.reply_text), "")
         return last or "I have not said anything yet."
     return _FIXED.get(event.intent, "")
+
+
+def may_i_ask(name: str, persona: Persona) -> str:
+    whom = "a partner's model" if persona.own_brand else name
+    return f"May I ask {whom}? You can say yes, no, always or never."
+
+
+def not_asked(name: str, never: bool, persona: Persona) -> str:
+    """Nobody else is left."""
+    whom = "it" if persona.own_brand else name
+    return f"Okay. I will never ask {whom}." if never else "Okay. Then I have nobody else to ask."
+
+
+def nobody_can(capability: Capability.ValueType) -> str:
+    """No model of the route can do it, and what would mend that; "" where it is nothing in particular."""
+    can = _CAN.get(capability)
+    if can is None:
+        return ""
+    kind = Capability.Name(capability).removeprefix("CAPABILITY_").lower()
+    return f"I have no language model that {can}. To add one, type: parlance routes set llm TARGET --for {kind}"
+
+
+def says(name: str, text: str) -> str:
+    """Whose answer it is; "": one's own."""
+    return f"{name} says: {text}" if name else text
+
+
+def is_from(hosts: Sequence[str]) -> str:
+    """Where an answer is from; "" where nobody told."""
+    if not hosts:
+        return ""
+    named, more = hosts[:_HOSTS_SAID], len(hosts) - _HOSTS_SAID
+    if more > 0:
+        return f"That is from {', '.join(named)} and {more} more."
+    return f"That is from {' and '.join(filter(None, [', '.join(named[:-1]), named[-1]]))}."
 
 
 def fired(event: TimerFired) -> str:

@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator
 from parlance.v1.intent_pb2 import IntentRecognized, Slot
 from parlance.v1.session_pb2 import SessionEvent
 from parlance.v1.speech_pb2 import SpeechEvent
-from parlance.v1.turn_pb2 import StageFailed
-from services.intent.provider import Routed
+from parlance.v1.turn_pb2 import CAPABILITY_CHAT, CAPABILITY_UNSPECIFIED, Capability, StageFailed
+from services.intent.capability import capability_of
+from services.intent.provider import CHAT, Routed
 
 # The payloads that `understand` makes something of.
 KINDS = ("accepted", "final", "failed")
@@ -38,4 +39,11 @@ async def _recognize(text: str, no_speech: bool, routed: Routed) -> IntentRecogn
         confidence=round(meant.confidence, 4),
         provider=meant.found_by,
         route_version=routed.route_version,
+        capability=_asked_for(text) if meant.intent == CHAT else CAPABILITY_UNSPECIFIED,
     )
+
+
+def _asked_for(text: str) -> Capability.ValueType:
+    """UNSPECIFIED is to talk, as it always was: turns of before, understood again, give the same bytes."""
+    found = capability_of(text)
+    return CAPABILITY_UNSPECIFIED if found == CAPABILITY_CHAT else found

@@ -3,7 +3,7 @@
 from parlance.egress import leaves
 from parlance.v1.gateway_service_pb2 import EgressTotal, GetStatsResponse, StageLatency, TurnCount, UsageTotal
 from parlance.v1.reply_pb2 import Outcome, Reason
-from parlance.v1.turn_pb2 import Modality, Tier
+from parlance.v1.turn_pb2 import Modality
 from services.ledger.tables import Query
 
 _MEASURES = {
@@ -70,7 +70,7 @@ def stats(query: Query, run: str, since: str) -> GetStatsResponse:
     for row in query(_USAGE, of * _USAGE.count(OF)):
         made.usage.append(_usage(*row))
     for destination, tier, requests, sent, received in query(_EGRESS, of):
-        if leaves(destination) or tier > Tier.TIER_DEVICE:  # what a proxy here passes on to somebody has left too
+        if leaves(destination, tier):
             sizes = {"bytes_sent": int(sent), "bytes_received": int(received)}
             made.egress.append(EgressTotal(destination=destination, requests=requests, **sizes))
     return made

@@ -41,6 +41,15 @@ def usage_of(call_id: str, route: RouteSet, attempt: Attempt) -> UsageRecorded:
     return made
 
 
+def has_left(attempt: Attempt) -> bool:
+    """Whether anything did: where the provider counts, that is known; else it is believed."""
+    return bool(attempt.provider.destination) and (attempt.meter.requests > 0 or not counts(attempt))
+
+
+def counts(attempt: Attempt) -> bool:
+    return bool(getattr(attempt.provider, "counts", False))
+
+
 def egress_of(call_id: str, route: RouteSet, attempt: Attempt, policy: str) -> EgressRecorded:
     """`policy`: the version of the catalogue that told its tier."""
     choice, meter = attempt.choice, attempt.meter

@@ -142,7 +142,7 @@ class LlmService:
         """What the attempt cost, in US dollars / 1e9."""
         usage = booking.usage_of(call.id, route, attempt)
         self._fact(call.header, call.id, usage, attempt.number)
-        if attempt.provider.destination:
+        if booking.has_left(attempt):
             left = booking.egress_of(call.id, route, attempt, self._parts.models.version)
             self._fact(call.header, call.id, left, attempt.number)
         self._choosing.ended(attempt, call.header, usage)

@@ -45,7 +45,7 @@ async def intent_comes_first(run: Run) -> None:
 async def sound_is_lost(run: Run) -> None:
     """A turn of which nothing is left but that it was accepted: speech dies in mid-sentence, dialogue starts anew."""
     run.clients[0].speak("chat and then", to_the_end=False)
-    await _until(run, "session.v1", "accepted")
+    await until(run, "session.v1", "accepted")
     run.world.kill(run.stack.lives["speech"])
     await asyncio.sleep(1.0)
     run.world.kill(run.stack.lives["dialogue"])
@@ -58,7 +58,7 @@ async def act_before_its_row(run: Run) -> None:
     world = run.world
     world.writer_delays["dialogue"] = 1.0
     run.clients[0].say("note it")
-    await _until(run, "effect.v1", "effect")
+    await until(run, "effect.v1", "effect")
     Trouble(run.stack).kill(run.stack.lives["dialogue"])
     world.writer_delays.clear()
     run.clients[0].interrupt()
@@ -95,10 +95,10 @@ async def state_changes_under_a_turn(run: Run) -> None:
     other.connect()
     world.chunk_s, world.sound_s = 0.3, 5.0
     run.clients[0].say("chat first")
-    await _until(run, "reply.v1", "completed")
+    await until(run, "reply.v1", "completed")
     other.say("chat second")
-    spoken = len(_bodies(run, "reply.v1", "clause"))
-    await _until(run, "reply.v1", "clause", spoken + 1)
+    spoken = len(bodies(run, "reply.v1", "clause"))
+    await until(run, "reply.v1", "clause", spoken + 1)
     world.kill(stack.lives["dialogue"])
     run.clients[0].interrupt()
     await asyncio.sleep(0.5)
@@ -116,15 +116,15 @@ async def heard_before_it_began(run: Run) -> None:
         other.connect()
     await asyncio.sleep(0.5)
     others[0].speak("hello", to_the_end=False)
-    await _until(run, "session.v1", "accepted")
+    await until(run, "session.v1", "accepted")
     first.say("chat unheard")
-    await _until(run, "intent.v1", "recognized")
+    await until(run, "intent.v1", "recognized")
     await asyncio.sleep(0.5)
     world.delivery_delays["dialogue", "session.v1"] = 5.0
     first.interrupt()
     await asyncio.sleep(0.1)
     others[1].say("chat after it")
-    await _until(run, "intent.v1", "recognized", 2)
+    await until(run, "intent.v1", "recognized", 2)
     await asyncio.sleep(0.5)
     others[0].hush()
 
@@ -132,20 +132,20 @@ async def heard_before_it_began(run: Run) -> None:
 async def dialogue_alone_starts_anew(run: Run) -> None:
     """A device has been there all the time, but only a dialogue that is gone has been told so; a timer goes off."""
     run.clients[0].say("timer 2")
-    await _until(run, "session.v1", "heard")
+    await until(run, "session.v1", "heard")
     run.world.kill(run.stack.lives["dialogue"])
     run.stack.start("dialogue")
 
 
-def _bodies(run: Run, topic: str, kind: str) -> list[Any]:
+def bodies(run: Run, topic: str, kind: str) -> list[Any]:
     places = [place for place in run.world.log if place[0] == topic]
     events = [parse(topic, written.record.value) for place in places for written in run.world.log[place]]
     return [event for event in events if event.WhichOneof("event") == kind]
 
 
-async def _until(run: Run, topic: str, kind: str, count: int = 1) -> None:
+async def until(run: Run, topic: str, kind: str, count: int = 1) -> None:
     async with asyncio.timeout(60):
-        while len(_bodies(run, topic, kind)) < count:
+        while len(bodies(run, topic, kind)) < count:
             await asyncio.sleep(0.01)
 
 

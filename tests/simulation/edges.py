@@ -31,6 +31,7 @@ INTENTS = {
     "hello": "greeting",
     "look": "contacts.phone",
     "repeat": "repeat",
+    "yes": "affirm",
 }
 LLM = RouteSet(stage="llm", target="simulated:", version="v1")
 TTS = RouteSet(stage="tts", target="simulated:", version="v1")

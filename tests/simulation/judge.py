@@ -134,12 +134,25 @@ def _remembers(text: str, words: list[str], less: bool) -> bool:
     return any(text == " ".join(words[:n]) for n in range(0 if less else len(words), len(words) + 1))
 
 
+def a_question_is_answered_once(evidence: Evidence, turn: TurnFacts) -> Iterator[str]:
+    """No more turns of a session hold a question than were asked."""
+    session = turn.facts[0].event.header.session_id
+    if not any(f.event.snapshot.HasField("question") for f in turn.of("snapshot")):
+        return
+    turns = [t for t in evidence.turns.values() if t.facts[0].event.header.session_id == session]
+    held = sum(any(f.event.snapshot.HasField("question") for f in t.of("snapshot")) for t in turns)
+    asked = sum(any(f.event.completed.HasField("question") for f in t.of("completed")) for t in turns)
+    if held > asked:
+        yield f"{held} turns answer {asked} questions"
+
+
 CHECKS: tuple[Check, ...] = (
     clauses_are_whole,
     the_end_tells_the_truth,
     nothing_follows_an_interruption,
     only_what_was_heard_is_remembered,
     a_turn_begins_from_what_was_heard,
+    a_question_is_answered_once,
 )
 
 

@@ -13,7 +13,7 @@ from parlance.v1.reply_pb2 import Inputs, SettledCall, Settlement
 from parlance.v1.turn_pb2 import End
 from services.actions.service import ActionsService
 from services.actions.tables import UserRows
-from services.dialogue import dialogue, rows, running, terminal, turns
+from services.dialogue import dialogue, questions, rows, running, terminal, turns
 from services.dialogue.dialogue import Dialogue
 from services.dialogue.handling import Handling, inputs_of
 from services.dialogue.running import Running
@@ -35,6 +35,7 @@ RULES: dict[str, str] = {
     "snapshot": "handled again, a turn begins from the state that it began with",
     "acts_named": "the row durably names an act before it is asked for",
     "roll_call": "dialogue asks, when it begins, who is there",
+    "question_once": "a question is used once, by the turn that the row names before its handler begins",
     "heard_kept": "what was heard of a turn that is still open in the row is kept until its end",
 }
 
@@ -160,9 +161,9 @@ def _inputs() -> list[Any]:
 def _snapshot() -> list[Any]:
     begin = Running._begin
 
-    def from_now(self: Running, session: Any, turn: Any, event: Any) -> None:
+    async def from_now(self: Running, session: Any, turn: Any, event: Any) -> None:
         turn.snapshot_id = ""
-        begin(self, session, turn, event)
+        await begin(self, session, turn, event)
 
     return [mock.patch.object(Running, "_begin", from_now)]
 
@@ -184,6 +185,17 @@ def _heard_kept() -> list[Any]:
     return [mock.patch.object(rows, "note_heard", rows.apply_heard)]
 
 
+def _question_once() -> list[Any]:
+    take = questions.take
+
+    def by_nobody(row: Any, turn: Any, event: Any) -> bool:
+        took = take(row, turn, event)
+        row.question.used_by = ""
+        return took
+
+    return [mock.patch.object(questions, "take", by_nobody)]
+
+
 def _roll_call() -> list[Any]:
     return [mock.patch.object(dialogue, "roll_calls", lambda: [])]
 
@@ -201,5 +213,6 @@ _PATCHES: dict[str, Callable[[], list[Any]]] = {
     "snapshot": _snapshot,
     "acts_named": _acts_named,
     "roll_call": _roll_call,
+    "question_once": _question_once,
     "heard_kept": _heard_kept,
 }

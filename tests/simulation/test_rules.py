@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.simulation import directed
+from tests.simulation import consent, directed
 from tests.simulation.rules import RULES, faults_without, switched_off
 from tests.simulation.scenarios import judged
 
@@ -31,6 +31,7 @@ DIRECTED = [
 # A rule, a scenario, and what is wrong without it.
 JUDGED = [
     ("acts_named", directed.act_before_its_row, r"SETTLEMENT_REFUSED of what is SETTLEMENT_DONE"),
+    ("question_once", consent.two_say_yes, "2 turns answer 1 questions"),
     ("heard_kept", directed.heard_before_it_began, r"remembers 'Answer .* although '' was heard"),
 ]
 _TRIED = 40

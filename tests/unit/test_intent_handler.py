@@ -13,7 +13,7 @@ from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.intent_pb2 import IntentRecognized
 from parlance.v1.session_pb2 import SessionEvent, TurnAccepted, TurnInterrupted
 from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
-from parlance.v1.turn_pb2 import StageFailed
+from parlance.v1.turn_pb2 import Capability, StageFailed
 from services.intent.handler import understand
 from services.intent.provider import Routed, Understanding, open_route
 from services.intent.providers.patterns_alone import PatternsAlone
@@ -92,3 +92,18 @@ def test_a_script_that_is_no_script_is_refused_with_what_to_write(tmp_path: Path
 def test_a_setting_that_a_provider_does_not_take_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="does not take these settings: colour"):
         open_route(RouteSet(stage="intent", target="scripted", settings={"colour": "red"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("intent", "text", "capability"),
+    [
+        ("chat", "what's the news", Capability.CAPABILITY_WEB),
+        ("chat", "why is the sky blue", Capability.CAPABILITY_UNSPECIFIED),
+        ("time.now", "what's the latest time", Capability.CAPABILITY_UNSPECIFIED),
+    ],
+)
+async def test_what_the_language_model_is_to_answer_says_what_for(
+    intent: str, text: str, capability: Capability.ValueType
+) -> None:
+    (body,) = await play(SpeechEvent(final=FinalTranscript(text=text)), Routed(Scripted("", {text: (intent, {})})))
+    assert isinstance(body, IntentRecognized) and body.capability == capability

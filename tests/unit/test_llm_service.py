@@ -156,7 +156,7 @@ async def test_the_key_comes_from_the_variable_that_the_route_names() -> None:
 @pytest.mark.parametrize(
     ("target", "settings", "said"),
     [
-        ("nobody:x", {}, "known: .*compatible, .*scripted, .*unconfigured"),
+        ("nobody:x", {}, "the catalogue does not know 'nobody:x': name a model that it knows, or write an entry"),
         ("compatible:tiny", {}, "base_url"),
         ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key_env": "HOUSE_KEY"}, "HOUSE_KEY"),
         ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key": "k"}, "keeps no keys.*api_key_env"),

@@ -308,6 +308,7 @@ class AnswerRequest(_message.Message):
     CONSENTS_FIELD_NUMBER: _builtins.int
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
     label: _turn_pb2.Label.ValueType
     capability: _turn_pb2.Capability.ValueType
@@ -328,6 +329,10 @@ class AnswerRequest(_message.Message):
 
     @_builtins.property
     def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identifier]: ...
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Vendors that the user does not let see this question, this once."""
+
     def __init__(
         self,
         *,
@@ -342,10 +347,11 @@ class AnswerRequest(_message.Message):
         consents: _abc.Iterable[_builtins.str] | None = ...,
         identifiers: _abc.Iterable[Global___Identifier] | None = ...,
         target: _builtins.str = ...,
+        refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "consents", b"consents", "effort", b"effort", "identifiers", b"identifiers", "label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "output_schema", b"output_schema", "target", b"target", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "consents", b"consents", "effort", b"effort", "identifiers", b"identifiers", "label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "output_schema", b"output_schema", "refused", b"refused", "target", b"target", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -401,12 +401,23 @@ class Question(_message.Message):
     SPEAKS_AS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     CAPABILITY_FIELD_NUMBER: _builtins.int
+    ASKED_IN_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     vendor: _builtins.str
     """"openai", and the name that was said: "ChatGPT"."""
     speaks_as: _builtins.str
     text: _builtins.str
     """What was asked, and for what."""
     capability: _turn_pb2.Capability.ValueType
+    asked_in: _builtins.str
+    """The turn whose question it is."""
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the user has said of other vendors since: they may see it, they may not."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -414,10 +425,13 @@ class Question(_message.Message):
         speaks_as: _builtins.str = ...,
         text: _builtins.str = ...,
         capability: _turn_pb2.Capability.ValueType = ...,
+        asked_in: _builtins.str = ...,
+        consents: _abc.Iterable[_builtins.str] | None = ...,
+        refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "speaks_as", b"speaks_as", "text", b"text", "vendor", b"vendor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_in", b"asked_in", "capability", b"capability", "consents", b"consents", "refused", b"refused", "speaks_as", b"speaks_as", "text", b"text", "vendor", b"vendor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

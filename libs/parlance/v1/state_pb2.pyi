@@ -87,25 +87,65 @@ class SessionSnapshot(_message.Message):
 
     CONVERSATION_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
+    ASK_AGAIN_FIELD_NUMBER: _builtins.int
+    PERSONA_FIELD_NUMBER: _builtins.int
+    ask_again: _builtins.bool
+    """The "yes" came before the question was over: it is asked again."""
     @_builtins.property
     def conversation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]: ...
     @_builtins.property
     def question(self) -> _reply_pb2.Question:
         """What this turn may answer; absent: nothing was asked."""
 
+    @_builtins.property
+    def persona(self) -> Global___Persona:
+        """As whom it speaks; absent: as nobody in particular."""
+
     def __init__(
         self,
         *,
         conversation: _abc.Iterable[Global___Exchange] | None = ...,
         question: _reply_pb2.Question | None = ...,
+        ask_again: _builtins.bool = ...,
+        persona: Global___Persona | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["persona", b"persona", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "conversation", b"conversation", "persona", b"persona", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionSnapshot: _TypeAlias = SessionSnapshot  # noqa: Y015
+
+@_typing.final
+class Persona(_message.Message):
+    """How a deployment wants to be heard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STYLE_FIELD_NUMBER: _builtins.int
+    OWN_BRAND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"Nova" """
+    style: _builtins.str
+    """What a language model is told of how to speak; empty: our own words."""
+    own_brand: _builtins.bool
+    """Whoever answers, it is said by `name`: no vendor is named."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        style: _builtins.str = ...,
+        own_brand: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "own_brand", b"own_brand", "style", b"style"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Persona: _TypeAlias = Persona  # noqa: Y015
 
 @_typing.final
 class OpenQuestion(_message.Message):

@@ -16,6 +16,9 @@ from services.llm.providers.tool_names import ANTHROPIC, ToolNames
 
 
 class Anthropic:
+    # Its connections count what goes over them.
+    counts = True
+
     def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`settings`: `front` (bedrock, mantle, aws, vertex, foundry) and what it needs, `thinking` (adaptive, budget,
         none), `cache` (5m, 1h, off), `inference_geo`, and those of http.client. Raises InvalidRequest where they make

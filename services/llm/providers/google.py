@@ -20,6 +20,9 @@ from services.llm.providers.tool_names import GOOGLE, ToolNames
 
 
 class Google:
+    # Its connections count what goes over them.
+    counts = True
+
     def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`settings`: `api_version`, `project` and `location` (Google's cloud), `thinking` (level, budget, none), and
         those of http.client. Raises InvalidRequest where they make no sense."""
