@@ -19,6 +19,7 @@ EXAMPLES = {
         "compatible:MODEL --set base_url=http://127.0.0.1:8000/v1": "any OpenAI-compatible server",
         "anthropic:claude-haiku-5-5": "Claude, with the key in ANTHROPIC_API_KEY",
         "openai:gpt-6-luna": "ChatGPT, with the key in OPENAI_API_KEY",
+        "google:gemini-3.8-flash": "Gemini, with the key in GEMINI_API_KEY",
         "scripted:echo": "says the question back; for tests",
         "unconfigured:": "none: says how to connect one",
     },

@@ -2,12 +2,11 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parlance.cli_heard import Heard
 from parlance.cli_player import Player
-from parlance.cli_sound import Sound
 from parlance.cli_told import told
 from parlance.client import Client
 from parlance.conversation import Conversation
@@ -32,21 +31,6 @@ _FILE_MAX = 256 * 1024 * 1024
 _ANSWER_S = 120.0
 # After our last word the platform notes what was heard and closes the stream.
 _GOODBYE_S = 2.0
-
-
-@dataclass(slots=True)
-class Heard:
-    """What came back in one turn, and of what was said unasked after it."""
-
-    turn_id: str = ""
-    transcript: str = ""
-    clauses: list[str] = field(default_factory=list)
-    unasked: list[str] = field(default_factory=list)
-    ended: Any = None
-    # Nothing of the turn sounds any more.
-    silenced: bool = False
-    over: bool = False
-    sound: Sound = field(default_factory=Sound)
 
 
 class Talk:
@@ -170,6 +154,9 @@ class Talk:
         asked = clause.turn_id == self.heard.turn_id
         (self.heard.clauses if asked else self.heard.unasked).append(clause.text)
         self._show("parlance" if asked else "unasked", clause.text)
+        for page in clause.sources:
+            self.heard.sources.append(page.url)
+            self._show("source", f"{page.title}  {page.url}".strip())
 
     async def _on_audio(self, audio: Any) -> None:
         pcm = self.heard.sound.add(audio.pcm, audio.sample_rate_hz)
@@ -227,6 +214,7 @@ class Talk:
             "transcript": heard.transcript or past.summary.text,
             "intent": past.summary.intent,
             "reply": " ".join(heard.clauses),
+            "sources": heard.sources,
             "unasked": " ".join(heard.unasked),
             "audio_seconds": round(heard.sound.seconds, 3),
             "stages": [

@@ -21,9 +21,8 @@ SHIPPED = Path(__file__).with_name("catalogue.yaml")
 _OWN = "a file of your own that PARLANCE_CATALOGUE names (services/llm/README.md shows one)"
 
 # Settings of providers that say where a question goes: what the tier and the region of an entry were told for.
-_WHERE = frozenset(
-    "base_url proxy front region location project resource workspace profile inference_geo data_residency".split()
-)
+_WHERE = {"base_url", "proxy", "front", "region", "location", "project", "resource", "workspace", "profile"}
+_WHERE |= {"inference_geo", "data_residency"}
 
 
 class Catalogue:

@@ -18,12 +18,13 @@ import httpx2
 import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from services.llm.providers import http, openai_client
 from services.llm.providers.compatible import Compatible
 from tests.unit.llm_streams import OBJECTS, WORDS, Wire, pieces_of, read, wires
 
 ASKED = AnswerRequest(messages=[ChatMessage(text="x")])
 WIRE = Wire()
-OURS = Compatible("m", base_url="http://model.example/v1", transport=WIRE)
+OURS = Compatible("m", client=openai_client.made("x", http.client(WIRE), base_url="http://model.example/v1"))
 THEIRS = openai.AsyncOpenAI(
     api_key="x", base_url="http://model.example/v1", max_retries=0, http_client=httpx2.AsyncClient(transport=WIRE)
 )

@@ -17,12 +17,13 @@ pytest.importorskip("openai", reason="the extra `llm` is not installed")
 import httpx2
 import openai
 
+from services.llm.providers import http, openai_client
 from services.llm.providers.openai import OpenAI
 from tests.unit.llm_streams import OBJECTS, WORDS, Wire, pieces_of, read, wires
 
-ASKED = AnswerRequest(messages=[ChatMessage(text="x")])
+ASKED = AnswerRequest(messages=[ChatMessage(text="x")], max_output_tokens=100_000)
 WIRE = Wire()
-OURS = OpenAI("m", base_url="http://model.example/v1", transport=WIRE)
+OURS = OpenAI("m", client=openai_client.made("x", http.client(WIRE), base_url="http://model.example/v1"))
 THEIRS = openai.AsyncOpenAI(
     api_key="x", base_url="http://model.example/v1", max_retries=0, http_client=httpx2.AsyncClient(transport=WIRE)
 )

@@ -145,6 +145,14 @@ async def test_each_end_is_told_as_it_was(last: str, finish: Finish.ValueType) -
     assert values[-1].output_tokens > 0
 
 
+async def test_an_answer_that_ends_at_the_limit_was_cut_off_by_it() -> None:
+    counted = {"input_tokens": 3, "output_tokens": 20}
+    for most, finish in ((20, Finish.FINISH_LENGTH), (21, Finish.FINISH_STOP)):
+        request = AnswerRequest(messages=[RAIN], max_output_tokens=most)
+        values, _ = await told(text("Well"), ended(usage=counted), request=request)
+        assert values[-1] == Usage(finish, 3, 20)
+
+
 async def test_a_message_that_came_in_one_piece_is_said() -> None:
     item = {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Rain."}]}
     for script in ([done(0, "message", id="m", content=item["content"]), ended(output=[item])], [ended(output=[item])]):

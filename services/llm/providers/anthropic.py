@@ -12,6 +12,7 @@ from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Usage, Value, words_of
 from services.llm.providers import anthropic_fronts, anthropic_request, http, sse
 from services.llm.providers.anthropic_events import CODES, Events
+from services.llm.providers.tool_names import ANTHROPIC, ToolNames
 
 
 class Anthropic:
@@ -36,7 +37,8 @@ class Anthropic:
         self.destination = anthropic_fronts.destination(self._client)
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
-        asked = anthropic_request.body(request, self._thinking, self._cache)
+        names = ToolNames(request, ANTHROPIC)
+        asked = anthropic_request.body(names.asked(), self._thinking, self._cache)
         events, pieces = Events(), 0
         with http.translated(_ours):
             opening = self._client.messages.with_streaming_response.create
@@ -47,7 +49,7 @@ class Anthropic:
                 async for event in stream:
                     for value in events.take(event):
                         pieces += isinstance(value, str)
-                        yield value
+                        yield names.answered(value)
                     if events.ended:
                         await sse.read_out(stream)
                         break

@@ -22,7 +22,7 @@ class Compatible:
     # Its connections count what goes over them.
     counts = True
 
-    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: Any) -> None:
+    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`model`: as the server calls it; `settings`: those of http.client. Raises InvalidRequest where the route does
         not say which server and which model."""
         if client is None and not base_url.startswith(("http://", "https://")):

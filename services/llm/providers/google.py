@@ -16,6 +16,7 @@ from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value, words_of
 from services.llm.providers import google_request, http, sse
 from services.llm.providers.google_events import Chunks, told
+from services.llm.providers.tool_names import GOOGLE, ToolNames
 
 
 class Google:
@@ -38,12 +39,13 @@ class Google:
         self._kept: dict[str, Any] = {} if self._api.vertexai else {"store": False}
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
-        asked, chunks = google_request.body(request, self._thinking) | self._kept, Chunks()
+        names, chunks = ToolNames(request, GOOGLE), Chunks()
+        asked = google_request.body(names.asked(), self._thinking) | self._kept
         with http.translated(_ours):
             async with aclosing(self._stream(asked)) as stream:
                 async for chunk in stream:
                     for value in chunks.take(chunk):
-                        yield value
+                        yield names.answered(value)
                     if chunks.ended:
                         break
                 if not chunks.ended:
@@ -51,7 +53,7 @@ class Google:
                 # Pages and the last count may come after the reason to stop.
                 late = [value for chunk in await sse.read_out(stream) for value in chunks.take(chunk)]
         for value in (*late, *chunks.rest(words_of(request))):
-            yield value
+            yield names.answered(value)
 
     async def aclose(self) -> None:
         """Lets go of the connections."""

@@ -55,6 +55,8 @@ CODES: dict[str, Kind] = {
     "API_KEY_SERVICE_BLOCKED": (PermissionDenied, "the model's server does not let this key ask"),
     "BILLING_DISABLED": (QuotaExhausted, "the model's server says that its bill is not paid"),
     "PerDay": (QuotaExhausted, "the model's server says that the day's quota is used up"),
+    # As others say it who speak this protocol too.
+    "insufficient_quota": (QuotaExhausted, "the model's server says that the quota is used up"),
     "UNAUTHENTICATED": (Unauthenticated, "the model's server wants a key: set GEMINI_API_KEY"),
     "PERMISSION_DENIED": (PermissionDenied, "the model's server does not let this key ask"),
     "NOT_FOUND": (InvalidRequest, "the model's server has no such model, or not at this address"),

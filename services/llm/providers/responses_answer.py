@@ -8,6 +8,7 @@ from parlance.errors import Unavailable
 from parlance.v1.llm_service_pb2 import AnswerRequest, Citation, Finish, ToolCall, VendorState
 from services.llm.provider import Reasoning, Usage, Value, words_of
 from services.llm.providers.openai_client import in_stream
+from services.llm.providers.responses_request import most
 from services.llm.providers.tool_names import ToolNames
 
 
@@ -131,6 +132,8 @@ class ResponsesAnswer:
         told = event["response"].get("usage")
         if not told:
             return Usage(finish, words_of(self._request), self._pieces, estimated=True)
+        if finish == Finish.FINISH_STOP and int(told.get("output_tokens") or 0) >= most(self._request):
+            finish = Finish.FINISH_LENGTH  # llama.cpp calls an answer complete that the limit cut off
         of_read, of_written = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
         return Usage(
             finish,

@@ -22,7 +22,7 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
     body: dict[str, Any] = {
         "model": model,
         "input": [item for message in request.messages for item in _items(message, names)],
-        "max_output_tokens": max(_FEWEST_TOKENS, request.max_output_tokens or _MAX_TOKENS),
+        "max_output_tokens": most(request),
         "stream": True,
         "store": False,
     }
@@ -37,6 +37,11 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
         format_ = {"type": "json_schema", "name": "answer", "schema": schema, "strict": closed(schema)}
         body["text"] = {"format": format_}
     return body
+
+
+def most(request: AnswerRequest) -> int:
+    """Tokens that the answer may take."""
+    return max(_FEWEST_TOKENS, request.max_output_tokens or _MAX_TOKENS)
 
 
 def _thinking(request: AnswerRequest) -> dict[str, Any]:
