@@ -11,7 +11,7 @@ SECONDS ?= 200
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help setup setup-dev run kafka kafka-stop certificates up down stack-test test test-servers chaos check format lint types imports protos page bench train simulate proto lock clean
+.PHONY: help setup setup-dev run kafka kafka-stop certificates up keys down stack-test test test-servers chaos check format lint types imports protos page bench train simulate proto lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ kafka-stop: ## end it; its data stays in .kafka/
 
 up: ## start the stack in Docker: Kafka, PostgreSQL, one container a service (COMPOSE_PROFILES=observability: dashboards)
 	@infra/local/stack.sh up
+
+keys: ## give llm of the stack its keys of vendors: KEYS=secrets.env, a file of lines NAME=value that only you may read
+	@infra/local/stack.sh keys "$(or $(KEYS),secrets.env)"
 
 down: ## end it; its data stays in Docker's volumes
 	@infra/local/stack.sh down

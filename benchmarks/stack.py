@@ -39,8 +39,10 @@ from services.gateway.service import GatewayService
 from services.intent import handler as intent
 from services.intent.provider import open_route
 from services.intent.wiring import TOPICS as INTENT_TOPICS
+from services.llm.parts import Parts
 from services.llm.service import LlmService
 from services.tts.service import TtsService
+from tests.free_models import FreeModels
 
 # Six chunks of a language model, three clauses, nine pieces of sound.
 CHAT = "Well done. Look here. Good luck."
@@ -104,7 +106,8 @@ async def _pieces(base: Ground, setup: Setup, stack: AsyncExitStack) -> Pieces:
     ticker = Ticker(store, sealing)
     actions = ActionsService(store, sealing, ticker)
     context = ContextService(store, sealing, base.publish)
-    llm = await stack.enter_async_context(LlmService(publish, lambda: routes.current("llm")))
+    models = Parts(models=FreeModels())
+    llm = await stack.enter_async_context(LlmService(publish, lambda: routes.current("llm"), parts=models))
     tts = TtsService(publish, lambda: routes.current("tts"), fallbacks=())
     await actions.start()
     await context.start()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The stack of docker-compose.yml.
 #   infra/local/stack.sh up|down|test
+#   infra/local/stack.sh keys FILE    gives llm, and nobody else, the keys of vendors in FILE (lines NAME=value)
 # PARLANCE_LOCAL_IMAGES: a program that starts Docker and puts the base images there, where they cannot be pulled.
 # Exits with 77 where this machine cannot run it; the message says why.
 set -euo pipefail
@@ -48,12 +49,20 @@ TOLD
     docker compose --profile '*' down
     echo "The stack is stopped; its data is kept in Docker's volumes"
     ;;
+  keys)
+    [ -f "${2:-}" ] || { echo "'${2:-}' is no file: make keys KEYS=FILE, with lines such as ANTHROPIC_API_KEY=..." >&2; exit 2; }
+    case $(stat -c %a "$2") in *00) ;; *) echo "others may read $2: chmod 600 $2" >&2; exit 2 ;; esac
+    # Through a pipe, into the volume that llm alone mounts: not in an environment, not in a command line.
+    docker compose run --rm --no-deps -T secrets \
+      sh -ec 'umask 077; cat >/handed/llm/.keys; mv /handed/llm/.keys /handed/llm/secrets.env' <"$2"
+    echo "llm has the keys of $2; one that it had before holds until: docker compose restart llm"
+    ;;
   test)
     prepare
     exec .venv/bin/pytest -m stack --durations=0 tests/e2e/test_stack.py
     ;;
   *)
-    echo "usage: infra/local/stack.sh up|down|test" >&2
+    echo "usage: infra/local/stack.sh up|down|test|keys FILE" >&2
     exit 2
     ;;
 esac

@@ -11,12 +11,15 @@ import typer
 
 from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config, tls
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
+from parlance.cli_egress import egress
+from parlance.cli_llm import llm_app
 from parlance.cli_more import dlq_app, import_app
 from parlance.cli_replay import replay_app
 from parlance.cli_routes import routes_app
 from parlance.cli_stats import stats
 from parlance.cli_talk import NotRunning, Talk
 from parlance.cli_topics import topics_app
+from parlance.cli_usage import usage
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.v1.gateway_service_pb2 import GetTurnRequest, ListTurnsRequest
 from parlance.v1.reply_pb2 import Outcome
@@ -39,6 +42,7 @@ Aloud = Annotated[
 ]
 ToFile = Annotated[Path | None, typer.Option("--out", help="Write the reply's sound to this WAV file.")]
 app.add_typer(routes_app, name="routes")
+app.add_typer(llm_app, name="llm")
 app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
@@ -169,7 +173,8 @@ def turn(
         console.print(cli_show.waterfall(told))
 
 
-app.command()(stats)
+for shown in (stats, usage, egress):
+    app.command()(shown)
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -32,6 +33,20 @@ async def from_running(method: str, request: Any) -> Any:
     async with Client(settings.gateways, tls.own(settings.tls, tls.OPERATOR)) as client:
         try:
             return await client.ask(method, request)
+        except Mistrusted:
+            raise
+        except Unreachable as exc:
+            raise NotRunning(settings.gateways) from exc
+
+
+async def streamed(method: str, request: Any) -> AsyncGenerator[Any, None]:
+    """The answers of a method of the running platform, as they come; to be consumed inside aclosing."""
+    settings = config.load()
+    async with Client(settings.gateways, tls.own(settings.tls, tls.OPERATOR)) as client:
+        try:
+            async with aclosing(client.stream(method, request)) as answers:
+                async for answer in answers:
+                    yield answer
         except Mistrusted:
             raise
         except Unreachable as exc:

@@ -162,19 +162,6 @@ def waterfall_json(told: Any) -> dict[str, Any]:
     }
 
 
-def route_json(r: Any) -> dict[str, Any]:
-    return {"stage": r.stage, "target": r.target, "version": r.version, "settings": dict(r.settings)}
-
-
-def routes_table(found: Sequence[Any]) -> Any:
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "target", "version", "settings"):
-        table.add_column(name)
-    for r in found:
-        table.add_row(r.stage, Text(r.target), r.version, Text(" ".join(f"{k}={v}" for k, v in r.settings.items())))
-    return table
-
-
 def import_json(done: Any) -> dict[str, Any]:
     return {
         "added": done.added,

@@ -101,7 +101,7 @@ def stats_tables(found: Any) -> Any:
     return Group(*parts)
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
     """The columns after "|" hold numbers."""
     table = Table(box=None, pad_edge=False)
     texts, numbers = columns[: columns.index("|")], columns[columns.index("|") + 1 :]
@@ -113,7 +113,7 @@ def _table(*columns: str) -> Table:
 
 
 def _turns(turns: Sequence[Any]) -> Table:
-    table = _table("day", "ended", "why", "|", "turns")
+    table = table_of("day", "ended", "why", "|", "turns")
     day = ""
     for t in turns:
         reason = (name_of(Reason.Name(t.reason)) or "").replace("_", " ")
@@ -124,7 +124,7 @@ def _turns(turns: Sequence[Any]) -> Table:
 
 
 def _latencies(latencies: Sequence[Any]) -> Table:
-    table = _table("stage", "until", "provider", "|", "count", "p50 ms", "p95 ms")
+    table = table_of("stage", "until", "provider", "|", "count", "p50 ms", "p95 ms")
     for s in latencies:
         table.add_row(
             s.stage, s.measure, Text(s.provider), str(s.count), f"{s.p50_us / 1000:.1f}", f"{s.p95_us / 1000:.1f}"
@@ -134,7 +134,7 @@ def _latencies(latencies: Sequence[Any]) -> Table:
 
 
 def _usage(usage: Sequence[Any]) -> Table:
-    table = _table("stage", "provider", "|", "requests", "tokens in", "out", "characters", "s of sound", "")
+    table = table_of("stage", "provider", "|", "requests", "tokens in", "out", "characters", "s of sound", "")
     for u in usage:
         counts = [str(n) if n else "" for n in (u.input_tokens, u.output_tokens, u.characters)]
         seconds = f"{u.audio_ms / 1000:.1f}" if u.audio_ms else ""
@@ -147,7 +147,7 @@ def _usage(usage: Sequence[Any]) -> Table:
 
 def _rates(rates: Sequence[Any]) -> Table:
     """A minute without any is no row, and counts in the mean."""
-    table = _table("in the last hour", "of", "|", "in all", "a minute", "at most")
+    table = table_of("in the last hour", "of", "|", "in all", "a minute", "at most")
     by_name: dict[tuple[str, str], list[int]] = {}
     for r in rates:
         by_name.setdefault((r.measure.replace("_", " "), r.name), []).append(r.amount)
@@ -159,7 +159,7 @@ def _rates(rates: Sequence[Any]) -> Table:
 
 
 def _egress(egress: Sequence[Any]) -> Table:
-    table = _table("left this device to", "|", "requests", "bytes sent", "received")
+    table = table_of("left this device to", "|", "requests", "bytes sent", "received")
     for e in egress:
         table.add_row(Text(e.destination), str(e.requests), str(e.bytes_sent), str(e.bytes_received))
     return table

@@ -28,6 +28,10 @@ class Client:
         """One answer of a unary method: `await client.ask("ListTurns", ListTurnsRequest())`."""
         return await one(self._carrier.ask(f"Gateway.{method}", request, Call("", Header())))
 
+    def stream(self, method: str, request: Message) -> AsyncGenerator[Any, None]:
+        """All answers of a method that streams them, to be consumed inside aclosing."""
+        return self._carrier.ask(f"Gateway.{method}", request, Call("", Header()))
+
     def converse(self, requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         """One conversation; the first request is hello."""
         return self._carrier.ask("Gateway.Converse", requests, Call("", Header()))  # type: ignore[return-value]

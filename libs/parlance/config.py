@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from parlance import clock
+from parlance import clock, secrets_file
 from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -27,6 +27,8 @@ PORTS: Mapping[str, int] = {
     "intent": 50058,
     "ledger": 50059,
 }
+# In the home, where PARLANCE_SECRETS_FILE says nothing else.
+SECRETS = "secrets.env"
 _HOST_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 _SLOTS = 4
 
@@ -105,10 +107,9 @@ class Config:
 def load() -> Config:
     """Raises InvalidRequest where a setting makes no sense."""
     env = os.environ
-    home = env.get("PARLANCE_HOME") or platformdirs.user_data_dir("parlance")
     http = _address(env.get("PARLANCE_HTTP_LISTEN"), "PARLANCE_HTTP_LISTEN")
     return Config(
-        home=Path(home).expanduser(),
+        home=_home(),
         bus=env.get("PARLANCE_BUS", ""),
         database=env.get("PARLANCE_DATABASE", ""),
         database_password_file=env.get("PARLANCE_DATABASE_PASSWORD_FILE", ""),
@@ -140,8 +141,16 @@ def wants_details() -> bool:
 
 
 def secret(name: str) -> str:
-    """The value of a variable that a route's `api_key_env` names; "" where it is not set."""
-    return os.environ.get(name, "") if name else ""
+    """A key, or a vendor's address, by the name of its variable: from the environment, or from the file of secrets; ""
+    where it is in neither. Raises InvalidRequest where others may read that file."""
+    if not name or (value := os.environ.get(name, "")):
+        return value if name else ""
+    given = os.environ.get("PARLANCE_SECRETS_FILE")
+    return secrets_file.read(Path(given).expanduser() if given else _home() / SECRETS).get(name, "")
+
+
+def _home() -> Path:
+    return Path(os.environ.get("PARLANCE_HOME") or platformdirs.user_data_dir("parlance")).expanduser()
 
 
 def _seconds(value: str | None, name: str, default: float) -> float:

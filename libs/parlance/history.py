@@ -13,6 +13,7 @@ from parlance.egress import leaves
 from parlance.errors import InvalidRequest, ParlanceError
 from parlance.events import TOPICS, kind, parse, payload
 from parlance.history_search import SEARCHED, Found, around, find
+from parlance.money import paid
 from parlance.outgoing import BEGAN
 from parlance.privacy import KeyDestroyed, Sealing
 from parlance.v1.gateway_service_pb2 import GetTurnResponse, Step, TurnSummary
@@ -219,7 +220,7 @@ def _step(seen: Seen, base: int) -> Step:
         event_id=header.event_id,
         causation_id=header.causation_id,
         note=_note_of(body),
-        left_to=destination if leaves(destination) else "",
+        left_to=destination if leaves(destination, getattr(body, "tier", 0)) else "",
     )
 
 
@@ -233,15 +234,15 @@ def _note_of(body: Any) -> str:
         "EffectRecorded": lambda: f"{body.action} {_words(Settlement.Name(body.settlement))}",
         "ClauseSpoken": lambda: f"{body.audio_ms} ms of sound",
         "ReplyHeard": lambda: f"{body.heard.ms} ms of sound heard",
-        "EgressRecorded": lambda: ", ".join(body.data_classes) + _stayed(body.destination),
-        "UsageRecorded": lambda: f"{body.input_tokens} + {body.output_tokens} tokens",
+        "EgressRecorded": lambda: ", ".join(body.data_classes) + _stayed(body),
+        "UsageRecorded": lambda: f"{body.input_tokens} + {body.output_tokens} tokens{paid(body.cost_nanos)}",
     }
     note = notes.get(type(body).__name__)
     return note() if note else ""
 
 
-def _stayed(destination: str) -> str:
-    return "" if leaves(destination) else f" to {destination} on this device"
+def _stayed(body: Any) -> str:
+    return "" if leaves(body.destination, body.tier) else f" to {body.destination} on this device"
 
 
 def _words(*names: str) -> str:

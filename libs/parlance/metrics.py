@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from parlance.errors import Unavailable
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -61,28 +62,7 @@ class _Numbers:
             buckets=_WAITED,
             registry=self.registry,
         )
-        self.attempts = Counter(
-            "parlance_llm_attempts",
-            "Requests to a language model that have ended, by why they were made and how they ended.",
-            ["target", "why", "outcome"],
-            registry=self.registry,
-        )
-        self.tokens = Counter(
-            "parlance_llm_tokens",
-            "Tokens that language models have read and written; cached ones are input too, thoughts output.",
-            ["target", "kind"],
-            registry=self.registry,
-        )
-        self.cost = Counter(
-            "parlance_llm_cost_dollars", "What language models cost, in US dollars.", ["target"], registry=self.registry
-        )
-        self.first_token = Histogram(
-            "parlance_llm_first_token_seconds",
-            "From the request to the first piece of a language model's answer.",
-            ["target"],
-            buckets=_WAITED,
-            registry=self.registry,
-        )
+        self.models = _ModelNumbers(self.registry)
         self.gauges: dict[str, tuple[str, str, Read]] = {}
         self.registry.register(self)
 
@@ -94,6 +74,36 @@ class _Numbers:
             for value, number in read().items():
                 family.add_metric([value] if label else [], number)
             yield family
+
+
+class _ModelNumbers:
+    """Of language models, by target ("anthropic:claude-haiku-5-5")."""
+
+    def __init__(self, registry: "CollectorRegistry") -> None:
+        from prometheus_client import Counter, Histogram
+
+        self.attempts = Counter(
+            "parlance_llm_attempts",
+            "Requests to a language model that have ended, by why they were made and how they ended.",
+            ["target", "why", "outcome"],
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "parlance_llm_tokens",
+            "Tokens that language models have read and written; cached ones are input too, thoughts output.",
+            ["target", "kind"],
+            registry=registry,
+        )
+        self.cost = Counter(
+            "parlance_llm_cost_dollars", "What language models cost, in US dollars.", ["target"], registry=registry
+        )
+        self.first_token = Histogram(
+            "parlance_llm_first_token_seconds",
+            "From the request to the first piece of a language model's answer.",
+            ["target"],
+            buckets=_WAITED,
+            registry=registry,
+        )
 
 
 _numbers: _Numbers | None = None
@@ -139,17 +149,30 @@ def attempted(target: str, why: str, outcome: str, first_s: float | None) -> Non
     """A language model was asked: "anthropic:claude-haiku-5-5", "failover", "rate_limited". `first_s`: to its first
     piece, where one came."""
     if _numbers is not None:
-        _numbers.attempts.labels(target, why, outcome).inc()
+        _numbers.models.attempts.labels(target, why, outcome).inc()
         if first_s is not None:
-            _numbers.first_token.labels(target).observe(first_s)
+            _numbers.models.first_token.labels(target).observe(first_s)
+
+
+def models(targets: Iterable[str], whys: Iterable[str], outcomes: Iterable[str], kinds: Iterable[str]) -> None:
+    """Who may be asked: told as 0 until it is, for the same reason as the ends of turns."""
+    if _numbers is not None:
+        ways = [(why, outcome) for why in whys for outcome in outcomes]
+        named = list(kinds)
+        for target in targets:
+            _numbers.models.cost.labels(target)
+            for kind in named:
+                _numbers.models.tokens.labels(target, kind)
+            for way in ways:
+                _numbers.models.attempts.labels(target, *way)
 
 
 def used(target: str, tokens: Mapping[str, int], dollars: float) -> None:
     """What an attempt used: tokens by kind ("input", "output"), and its cost."""
     if _numbers is not None:
         for kind, count in tokens.items():
-            _numbers.tokens.labels(target, kind).inc(count)
-        _numbers.cost.labels(target).inc(dollars)
+            _numbers.models.tokens.labels(target, kind).inc(count)
+        _numbers.models.cost.labels(target).inc(dollars)
 
 
 def gauge(name: str, told: str, read: Callable[[], float]) -> None:

@@ -21,6 +21,11 @@ def shown(*amounts: int) -> list[str]:
     return [_shown(nanos, places) for nanos in amounts]
 
 
+def paid(nanos: int) -> str:
+    """Behind what it was for: ", $0.0042"; nothing where it was free."""
+    return f", {shown(nanos)[0]}" if nanos else ""
+
+
 def _places(nanos: int) -> int:
     """So many that the first two figures show."""
     if nanos == 0 or nanos >= _NANOS:
@@ -29,6 +34,8 @@ def _places(nanos: int) -> int:
 
 
 def _shown(nanos: int, places: int) -> str:
+    if nanos == 0:
+        return "$0"
     if 0 < nanos < _SMALLEST:
         return f"<$0.{'1'.zfill(_MOST)}"
     unit = 10 ** (9 - places)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from parlance.errors import Unavailable
-from parlance.telemetry import Span
+from parlance.telemetry import Attribute, Span
 
 _TIMEOUT_S = 5.0
 _INTERNAL = 1
@@ -39,17 +39,30 @@ def _span(span: Span) -> dict[str, Any]:
         "kind": _INTERNAL,
         "startTimeUnixNano": str(began),
         "endTimeUnixNano": str(max(span.end_us * 1000, began + 1)),
-        "attributes": [_attribute(key, value) for key, value in span.attributes.items() if value],
+        "attributes": [_attribute(*told) for told in span.attributes.items() if told[1] not in ("", ())],
     }
     if span.parent_id:
         made["parentSpanId"] = span.parent_id
+    if span.cause_id:
+        made["links"] = [{"traceId": span.trace_id, "spanId": span.cause_id}]
     if span.failed:
         made["status"] = {"code": _ERROR}
     return made
 
 
-def _attribute(key: str, value: str) -> dict[str, Any]:
-    return {"key": key, "value": {"stringValue": value}}
+def _attribute(key: str, value: Attribute) -> dict[str, Any]:
+    return {"key": key, "value": _value(value)}
+
+
+def _value(value: Attribute) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"stringValue": value}
+        case int():
+            return {"intValue": str(value)}
+        case float():
+            return {"doubleValue": value}
+    return {"arrayValue": {"values": [_value(each) for each in value]}}
 
 
 def send(url: str, spans: Iterable[Span]) -> None:

@@ -91,7 +91,10 @@ class Said:
             if utterance.turn_id:
                 self._past.append(utterance.turn_id)
             utterance.turn_id = ""
-        first = [] if self._text is None else [self._text]
+        first = []
+        if self._text is not None:
+            self._text.text.again = True
+            first = [self._text]
         return first + [piece for utterance in self._utterances for piece in utterance.pieces]
 
     def forget(self) -> None:

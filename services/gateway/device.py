@@ -130,7 +130,7 @@ class Device:
             return self.outbox.silence(turn_id)
         if (again := self.turns.get(turn_id)) is None:
             self.interrupt(Interruption.INTERRUPTION_TEXT)
-            if not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
+            if not typed.again and not self.entrance.takes(turn_id, new=self._sessions.last_heard(self.room) is None):
                 return
         header = self._header(MODALITY_TYPED, turn_id)
         if again is not None:  # both acceptances name one place, whichever dialogue sees first

@@ -11,41 +11,42 @@ from parlance.events import topic_of, wrap
 from parlance.outgoing import record_of
 from parlance.rpc import Call, one
 from parlance.v1.context_service_pb2 import ContextImportRequest
-from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.gateway_service_pb2 import (
+    AskModelRequest,
+    AskModelResponse,
     ConverseRequest,
     ConverseResponse,
+    ExplainAnswerRequest,
+    ExplainAnswerResponse,
     GetStatsRequest,
     GetStatsResponse,
     GetTurnRequest,
     GetTurnResponse,
+    GetUsageRequest,
+    GetUsageResponse,
     ImportRequest,
     ImportResponse,
+    ListEgressRequest,
+    ListEgressResponse,
     ListRoutesRequest,
     ListRoutesResponse,
     ListTurnsRequest,
     ListTurnsResponse,
     SetRouteRequest,
     SetRouteResponse,
+    UndoRouteRequest,
+    UndoRouteResponse,
 )
 from parlance.v1.ledger_service_pb2 import SummariseRequest
-from parlance.v1.llm_service_pb2 import CheckLlmRouteRequest
 from parlance.v1.session_pb2 import GatewayStarted, SessionEvent, TurnInterrupted
-from parlance.v1.speech_service_pb2 import CheckSpeechRouteRequest
-from parlance.v1.tts_service_pb2 import CheckTtsRouteRequest
 from parlance.v1.turn_pb2 import Header
-from services.gateway import standstill
+from services.gateway import models, money, routes, standstill
 from services.gateway.device import HEAR_US, Device
 from services.gateway.orphans import unheard
 from services.gateway.parts import Parts
 from services.gateway.sessions import Sessions
 
 REPLIES = "reply.v1"
-_CHECK = {
-    "llm": ("Llm.CheckLlmRoute", CheckLlmRouteRequest),
-    "tts": ("Tts.CheckTtsRoute", CheckTtsRouteRequest),
-    "speech": ("Speech.CheckSpeechRoute", CheckSpeechRouteRequest),
-}
 _MAX_DEVICES = 1000
 
 
@@ -126,13 +127,20 @@ class GatewayService:
         yield ListRoutesResponse(routes=self._parts.routes.all(), rehearsal=self._parts.rehearsal)
 
     async def set_route(self, request: SetRouteRequest, call: Call) -> AsyncGenerator[SetRouteResponse, None]:
-        """The stage itself says whether it can run this provider here, before anything changes."""
-        route: RouteSet = request.route
-        if route.stage not in _CHECK:
-            raise InvalidRequest(f"no routes for '{route.stage}'; stages with routes: {', '.join(sorted(_CHECK))}")
-        method, make = _CHECK[route.stage]
-        await one(self._parts.carrier.ask(method, make(route=route), Call("", self._owner())))
-        yield SetRouteResponse(route=await self._parts.routes.set(route))
+        yield SetRouteResponse(route=await routes.put(self._parts, request.route, request.replaces, self._owner()))
+
+    async def undo_route(self, request: UndoRouteRequest, call: Call) -> AsyncGenerator[UndoRouteResponse, None]:
+        yield UndoRouteResponse(route=await routes.undo(self._parts, request.stage, self._owner()))
+
+    async def explain_answer(
+        self, request: ExplainAnswerRequest, call: Call
+    ) -> AsyncGenerator[ExplainAnswerResponse, None]:
+        yield ExplainAnswerResponse(explained=await models.explained(self._parts, request.explain, self._owner()))
+
+    async def ask_model(self, request: AskModelRequest, call: Call) -> AsyncGenerator[AskModelResponse, None]:
+        async with aclosing(models.asked(self._parts, request.request, self._owner())) as pieces:
+            async for part in pieces:
+                yield AskModelResponse(part=part)
 
     async def import_(self, request: ImportRequest, call: Call) -> AsyncGenerator[ImportResponse, None]:
         asked = {"import": request}
@@ -145,6 +153,12 @@ class GatewayService:
         asked = SummariseRequest(stats=request)
         reply: Any = await one(self._parts.carrier.ask("Ledger.Summarise", asked, Call("", self._owner())))
         yield reply.stats
+
+    async def get_usage(self, request: GetUsageRequest, call: Call) -> AsyncGenerator[GetUsageResponse, None]:
+        yield await money.usage(self._parts, request, self._owner())
+
+    async def list_egress(self, request: ListEgressRequest, call: Call) -> AsyncGenerator[ListEgressResponse, None]:
+        yield await money.egress(self._parts, request, self._owner())
 
     def _owner(self) -> Header:
         return Header(user_id=self._parts.user_id, time_zone=self._parts.time_zone)

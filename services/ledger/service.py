@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from parlance import clock
@@ -15,8 +15,9 @@ from parlance.config import Config
 from parlance.errors import InvalidRequest, ParlanceError, Unavailable, unexpected
 from parlance.log import logger
 from parlance.rpc import Call
-from parlance.v1.gateway_service_pb2 import GetStatsResponse
+from parlance.v1.gateway_service_pb2 import GetStatsRequest, GetStatsResponse, GetUsageRequest, ListEgressRequest
 from parlance.v1.ledger_service_pb2 import SummariseRequest, SummariseResponse
+from services.ledger.departures import departures
 from services.ledger.follower import Follower
 from services.ledger.projections import READ
 from services.ledger.projector import Projector
@@ -25,6 +26,7 @@ from services.ledger.slices import slices
 from services.ledger.stats import stats
 from services.ledger.store import LedgerStore
 from services.ledger.store_sqlite import SqliteLedger
+from services.ledger.usage import usage
 
 if TYPE_CHECKING:
     from parlance.postgres_address import Address
@@ -70,18 +72,28 @@ class LedgerService:
             self._projector = None
 
     async def summarise(self, request: SummariseRequest, call: Call) -> AsyncGenerator[SummariseResponse, None]:
-        asked = request.stats
-        if not 0 <= asked.days <= _MOST_DAYS:
-            raise InvalidRequest(f"days are 1 to {_MOST_DAYS}, not {asked.days}")
+        """What is set is asked for; nothing: statistics."""
+        wanted: list[Any] = [asked for _, asked in request.ListFields()] or [request.stats]
+        for asked in wanted:
+            if not 0 <= asked.days <= _MOST_DAYS:
+                raise InvalidRequest(f"days are 1 to {_MOST_DAYS}, not {asked.days}")
         store, projector = self._store, self._projector
         if store is None or projector is None:
             raise Unavailable("the ledger does not run: try again in a second, or see the log")
         await projector.up_to_date()
-        since = self._first_day(asked.days or _DAYS)
-        found = await asyncio.to_thread(_summary, store, asked.run, since)
-        if asked.slice_us:
-            found.slices.extend(await asyncio.to_thread(slices, store.query, asked.run, since, asked.slice_us))
-        yield SummariseResponse(stats=found)
+        yield await asyncio.to_thread(self._summary, store, wanted)
+
+    def _summary(self, store: LedgerStore, wanted: Iterable[Any]) -> SummariseResponse:
+        made = SummariseResponse()
+        for asked in wanted:
+            since = self._first_day(asked.days or _DAYS)
+            if isinstance(asked, GetUsageRequest):
+                made.usage.CopyFrom(usage(store.query, asked.run, since, clock.now_us()))
+            elif isinstance(asked, ListEgressRequest):
+                made.egress.CopyFrom(departures(store.query, asked, since))
+            elif isinstance(asked, GetStatsRequest):
+                made.stats.CopyFrom(_stats(store, asked, since))
+        return made
 
     def _first_day(self, days: int) -> str:
         today = datetime.fromtimestamp(clock.now_us() / 1e6, UTC).astimezone(self._zone).date()
@@ -120,9 +132,11 @@ def _store(where: "Path | Address") -> LedgerStore:
     return PostgresLedger(where)
 
 
-def _summary(store: LedgerStore, run: str, since: str) -> GetStatsResponse:
-    made = stats(store.query, run, since)
-    made.rates.extend(live(store.query, run, clock.now_us()))
+def _stats(store: LedgerStore, asked: GetStatsRequest, since: str) -> GetStatsResponse:
+    made = stats(store.query, asked.run, since)
+    made.rates.extend(live(store.query, asked.run, clock.now_us()))
+    if asked.slice_us:
+        made.slices.extend(slices(store.query, asked.run, since, asked.slice_us))
     return made
 
 

@@ -52,7 +52,7 @@ UNION ALL SELECT 'speech', speech_provider, 0, COUNT(*), 0, 0, 0, SUM(COALESCE(v
 FROM ledger_turn WHERE {OF} AND speech_provider IS NOT NULL GROUP BY speech_provider ORDER BY 1, 2, 3"""
 
 _EGRESS = f"""
-SELECT destination, COUNT(*), SUM(bytes_sent), SUM(bytes_received) FROM ledger_call
+SELECT destination, MAX(COALESCE(tier, 0)), COUNT(*), SUM(bytes_sent), SUM(bytes_received) FROM ledger_call
 WHERE {OF} AND destination IS NOT NULL GROUP BY destination ORDER BY destination"""
 
 
@@ -69,8 +69,8 @@ def stats(query: Query, run: str, since: str) -> GetStatsResponse:
         )
     for row in query(_USAGE, of * _USAGE.count(OF)):
         made.usage.append(_usage(*row))
-    for destination, requests, sent, received in query(_EGRESS, of):
-        if leaves(destination):
+    for destination, tier, requests, sent, received in query(_EGRESS, of):
+        if leaves(destination, tier):
             sizes = {"bytes_sent": int(sent), "bytes_received": int(received)}
             made.egress.append(EgressTotal(destination=destination, requests=requests, **sizes))
     return made

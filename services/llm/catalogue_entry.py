@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from parlance.egress import leaves
 from parlance.errors import InvalidRequest
 from parlance.v1.turn_pb2 import Tier
+from services.llm.keys import VENDORS
 from services.llm.model import CAPABILITIES, Model, Prices
 
 TIERS = {"device": 1, "house": 2, "private": 3, "partner": 4}
@@ -181,7 +182,10 @@ def _read(name: str, key: str, value: Any) -> Any:
 def _model(name: str, read: Mapping[str, Any]) -> Model:
     provider, _, wire_name = name.partition(":")
     settings = {**read.get("settings", {}), **{k: read[k] for k in ("base_url", "api_key_env") if k in read}}
-    if read["tier"] == Tier.TIER_DEVICE and leaves(address(settings)):
+    # A vendor's provider without an address asks its vendor.
+    if read["tier"] == Tier.TIER_DEVICE and (
+        leaves(address(settings)) or (provider in VENDORS and not address(settings))
+    ):
         raise InvalidRequest(f"{name}: base_url is no address of this machine, so its tier is not device")
     return Model(
         name=name,

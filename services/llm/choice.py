@@ -6,7 +6,7 @@ from datetime import date
 from typing import Protocol
 
 from parlance.v1.control_pb2 import LlmRule, LlmTarget
-from parlance.v1.turn_pb2 import Consent
+from parlance.v1.turn_pb2 import Consent, ErrorCode
 from services.llm.model import Model
 
 
@@ -20,6 +20,8 @@ class Choice:
     model: Model | None
     most_nanos: int = 0
     passed_over: str = ""
+    # What an asker is told where nobody else is left.
+    code: ErrorCode.ValueType = ErrorCode.ERROR_CODE_UNSPECIFIED
     needs_consent: bool = False
 
 
@@ -30,6 +32,9 @@ class Models(Protocol):
     version: str
 
     def find(self, target: LlmTarget) -> Model | None: ...
+
+    # Why there is none, and what mends it.
+    def missing(self, target: LlmTarget) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

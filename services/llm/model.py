@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from parlance.v1.turn_pb2 import Tier
@@ -63,3 +63,8 @@ def cost_nanos(prices: Prices, usage: Usage) -> int:
         + usage.output_tokens * prices.output
     )
     return int((dollars * _NANOS_A_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+
+
+def day_of(us: int) -> date:
+    """The day of UTC, of microseconds."""
+    return datetime.fromtimestamp(us / 1e6, UTC).date()

@@ -41,6 +41,7 @@ class Provider(Protocol):
     Raises parlance.errors only. Does not retry, does not log content, does not read the environment. Its connections
     add to the meter of their task (services/llm/meter.py)."""
 
+    # A provider may say `counts = True`: all its connections are those of providers/http.py, which count their bytes.
     # Host and port that a request leaves for; "" where nothing leaves the process.
     destination: str
 

@@ -3,18 +3,18 @@ what is known."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parlance.v1.control_pb2 import LlmRule, LlmTarget, RouteSet
 from parlance.v1.llm_service_pb2 import AnswerRequest, Role
-from parlance.v1.turn_pb2 import Capability, Consent, Label, Tier
+from parlance.v1.turn_pb2 import Capability, Consent, ErrorCode, Label, Tier
 from services.llm.choice import Choice, Known
 from services.llm.estimate import input_tokens, most_nanos
 from services.llm.model import Model
 
 # The rule of a route without rules, and that of a target that was asked for past them.
 DEFAULT, ASKED = "default", "asked"
-NOT_KNOWN = "the catalogue has no entry for it with a tier and prices"
+_NONE, _WRONG = ErrorCode.ERROR_CODE_UNSPECIFIED, ErrorCode.ERROR_CODE_INVALID_REQUEST
 # A reason for each thing that a model may not be able to do.
 _CANNOT = {
     "chat": "it does not hold conversations",
@@ -43,7 +43,7 @@ def choices(request: AnswerRequest, user: str, route: RouteSet, known: Known) ->
     for rule, target in _wanted(request, user, route):
         choice = _choice(ask, rule, target)
         if not choice.passed_over and (before := _again(made, target)):
-            choice = Choice(target, rule, choice.model, choice.most_nanos, f"the rule '{before.rule.name}' has it")
+            choice = replace(choice, passed_over=f"the rule '{before.rule.name}' has it", code=_WRONG)
         made.append(choice)
     return made
 
@@ -115,14 +115,25 @@ def _again(made: Sequence[Choice], target: LlmTarget) -> Choice | None:
 
 
 def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
-    model = ask.known.models.find(target)
+    models, today = ask.known.models, ask.known.today
+    model = models.find(target)
     if model is None:
-        return Choice(target, rule, None, passed_over=NOT_KNOWN)
-    most = most_nanos(ask.request, model, ask.known.today)
+        return Choice(target, rule, None, passed_over=models.missing(target), code=_WRONG)
+    most = most_nanos(ask.request, model, today)
     if most is None:
-        return Choice(target, rule, model, passed_over="the catalogue has no price of it for today")
-    over = _unfit(ask, model) or _far(ask, rule, model) or _not_now(ask, rule, model, most)
-    return Choice(target, rule, model, most, over, needs_consent=not over and _asks_first(ask, rule, model))
+        told = f"the catalogue has no price of it for {today}"
+        return Choice(target, rule, model, passed_over=told, code=_WRONG)
+    over, code = next((found for found in _reasons(ask, rule, model, most) if found[0]), ("", _NONE))
+    asks_first = not over and _asks_first(ask, rule, model)
+    return Choice(target, rule, model, most, passed_over=over, code=code, needs_consent=asks_first)
+
+
+def _reasons(ask: _Ask, rule: LlmRule, model: Model, most: int) -> Iterator[tuple[str, ErrorCode.ValueType]]:
+    """Why a target is passed over, "" for each thing that is no reason."""
+    yield _unfit(ask, model), _WRONG
+    yield _far(ask, rule, model), ErrorCode.ERROR_CODE_PERMISSION_DENIED
+    yield ask.known.broken(model.name), ErrorCode.ERROR_CODE_UNAVAILABLE
+    yield ask.known.unaffordable(ask.user, rule, most), ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
 
 
 def _unfit(ask: _Ask, model: Model) -> str:
@@ -161,10 +172,6 @@ def _asks_first(ask: _Ask, rule: LlmRule, model: Model) -> bool:
 
 def _let_now(ask: _Ask, model: Model) -> bool:
     return model.vendor in ask.request.consents
-
-
-def _not_now(ask: _Ask, rule: LlmRule, model: Model, most: int) -> str:
-    return ask.known.broken(model.name) or ask.known.unaffordable(ask.user, rule, most)
 
 
 def _tier(model: Model) -> str:

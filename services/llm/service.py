@@ -3,71 +3,42 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
 
-from parlance import clock, ids, providers
+from parlance import ids
 from parlance.answers import Answers
-from parlance.egress import leaves
-from parlance.errors import InvalidRequest, PermissionDenied, Unavailable
+from parlance.errors import InvalidRequest
 from parlance.events import wrap
-from parlance.patience import Patience
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
-from parlance.v1.llm_pb2 import EgressRecorded, LlmAnswered, LlmEvent, UsageRecorded
+from parlance.v1.llm_pb2 import Attempt as Why
+from parlance.v1.llm_pb2 import LlmAnswered, LlmEvent
 from parlance.v1.llm_service_pb2 import (
-    AnswerBegan,
-    AnswerFinished,
     AnswerRequest,
     AnswerResponse,
     CancelRequest,
     CancelResponse,
     CheckLlmRouteRequest,
     CheckLlmRouteResponse,
-    Finish,
+    ConsentNeeded,
+    ExplainRequest,
+    ExplainResponse,
+    RememberConsentRequest,
+    RememberConsentResponse,
 )
-from parlance.v1.turn_pb2 import AnswerRecorded, Header, Label
-from services.llm.provider import Provider, Usage, words_of
-from services.llm.providers import PROVIDERS
-
-_CLASSES = ("question", "conversation")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds that a provider may take to its first token, and from one token to the next; characters of an answer:
-    twenty minutes of speech, so that the fact of it and the conversation that remembers it stay small enough for the
-    log."""
-
-    first_s: float = 15.0
-    next_s: float = 8.0
-    characters: int = 20_000
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """An answer under way. `number`: how often it was begun before; `began`: seconds of the loop's time."""
-
-    number: int
-    route: RouteSet
-    began: float
-    began_us: int
-    # Characters that it may still take.
-    room: int
-    first_us: int = 0
-    received: int = 0
-
-    def took_us(self) -> int:
-        return int((asyncio.get_running_loop().time() - self.began) * 1e6)
-
-    def took_in(self, text: str) -> str:
-        """As much of it as there is room for."""
-        self.received += len(text.encode())
-        self.first_us = self.first_us or max(1, self.took_us())
-        fits, self.room = text[: self.room], self.room - len(text)
-        return fits
+from parlance.v1.turn_pb2 import AnswerRecorded, Header
+from services.llm import booking
+from services.llm.answering import Answering, Asks
+from services.llm.attempt import Attempt
+from services.llm.choice import Choice
+from services.llm.choosing import Choosing
+from services.llm.explain import explained
+from services.llm.loading import Loading
+from services.llm.parts import Parts
+from services.llm.spending import limited
 
 
 class LlmService:
@@ -81,23 +52,25 @@ class LlmService:
         publish: Callable[[LlmEvent], "asyncio.Future[Any] | None"],
         route: Callable[[], RouteSet],
         secret: Callable[[str], str] = lambda name: "",
-        limits: Limits = Limits(),
+        parts: Parts | None = None,
     ) -> None:
-        self._publish, self._route, self._secret, self._limits = publish, route, secret, limits
+        self._publish, self._route, self._parts = publish, route, parts or Parts()
         self.answers = Answers(self._answered)
-        self._providers: dict[bytes, Provider] = {}
-        # Calls of an earlier life, of which only usage is known: how often each was begun.
+        self._group = asyncio.TaskGroup()
+        self._loading = Loading(secret)
+        self._choosing = Choosing(self._parts)
+        # How often each call was begun: of earlier lives, of which only usage is known, and of answers under way.
         self._begun: dict[str, int] = {}
 
     async def __aenter__(self) -> "LlmService":
+        await self._group.__aenter__()
         await self.answers.__aenter__()
         return self
 
     async def __aexit__(self, *exc: Any) -> None:
         await self.answers.__aexit__(*exc)
-        for provider in self._providers.values():
-            if (close := getattr(provider, "aclose", None)) is not None:
-                await close()
+        await self._group.__aexit__(None, None, None)
+        await self._loading.aclose()
 
     def recover(self, event: LlmEvent) -> None:
         """An event of llm.v1 of an earlier life: its answer can be given again; one that was booked and is not on
@@ -105,7 +78,8 @@ class LlmService:
         if event.WhichOneof("event") == "answered":
             self.answers.recover(event.header, event.answered.answer, AnswerResponse)
         elif event.WhichOneof("event") == "usage":
-            self._begun[event.usage.call_id] = event.usage.attempt + 1
+            told = event.usage
+            self._begun[told.call_id] = max(self._begun.get(told.call_id, 0), told.attempt + 1)
 
     async def answer(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
         if not call.id or not request.messages:
@@ -121,95 +95,61 @@ class LlmService:
     async def check_llm_route(
         self, request: CheckLlmRouteRequest, call: Call
     ) -> AsyncGenerator[CheckLlmRouteResponse, None]:
-        await asyncio.to_thread(self._made, request.route)
+        await asyncio.to_thread(self._choosing.check, request.route, self._loading)
         yield CheckLlmRouteResponse()
+
+    async def remember_consent(
+        self, request: RememberConsentRequest, call: Call
+    ) -> AsyncGenerator[RememberConsentResponse, None]:
+        await self._parts.remember(call.header, request.vendor, request.consent)
+        yield RememberConsentResponse()
+
+    async def explain(self, request: ExplainRequest, call: Call) -> AsyncGenerator[ExplainResponse, None]:
+        route = self._route()
+        if limited(route):
+            await self._parts.follow()
+        yield explained(route, self._choosing.all(request.request, call.header, route))
 
     async def _begin(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
         """The newest route is fixed when the answer begins, and named in it."""
         route = self._route()
-        provider = self._providers.get(_key(route))
-        if provider is None:
-            provider = await asyncio.to_thread(self._made, route)
-        _check_label(request, provider)
-        yield AnswerResponse(began=AnswerBegan(provider=route.target, route_version=route.version))
-        usage, limit, patience = None, self._limits.first_s, Patience()
-        attempt = self._attempt(call, route)
+        if limited(route):
+            await self._parts.follow()
+        choices = self._choosing.able(request, call.header, route)
+        if choices[0].needs_consent:
+            yield AnswerResponse(consent_needed=_consent(choices[0], route))
+            return
+        begin, end = partial(self._attempt, call, route), partial(self._ended, call, route)
+        asks = Asks(self._parts.limits, self._group.create_task, begin, end)
+        asked = [choice for choice in choices if not choice.needs_consent]
         try:
-            async with aclosing(provider.answer(request)) as values:
-                while (value := await patience.next(values, limit)) is not None:
-                    if isinstance(value, Usage):
-                        usage = value
-                        break
-                    yield AnswerResponse(text=attempt.took_in(value))
-                    limit = self._limits.next_s
-                    if attempt.room <= 0:
-                        usage = _counted(request, attempt.received, Finish.FINISH_LENGTH)
-                        break
-        except TimeoutError as exc:  # pings keep a dead stream alive, so its deadlines are ours
-            raise Unavailable(f"the language model said nothing for {limit:g} s") from exc
+            async with aclosing(Answering(asks, request, route.version, asked).parts()) as parts:
+                async for part in parts:
+                    yield part
         finally:
-            patience.close()
-            self._booked(call, attempt, usage or _counted(request, attempt.received))
-            if provider.destination:
-                self._left(call, attempt, provider, request)
-        if usage is None:
-            raise Unavailable("the provider ended without saying how")
-        yield AnswerResponse(
-            finished=AnswerFinished(
-                finish=usage.finish,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                estimated=usage.estimated,
-            )
-        )
+            self._begun.pop(call.id, None)
 
-    def _attempt(self, call: Call, route: RouteSet) -> _Attempt:
-        began = asyncio.get_running_loop().time()
-        return _Attempt(self._begun.pop(call.id, 0), route, began, clock.now_us(), self._limits.characters)
+    async def _attempt(
+        self, call: Call, route: RouteSet, choice: Choice, why: Why.ValueType, request: AnswerRequest
+    ) -> Attempt:
+        provider = await self._loading.provider(choice.target, choice.model)
+        attempt = Attempt(self._begun.get(call.id, 0), why, choice, provider, request)
+        self._choosing.begins(attempt, call.header, route)
+        self._begun[call.id] = attempt.number + 1
+        return attempt
 
-    def _made(self, route: RouteSet) -> Provider:
-        """Loads a provider; a vendor's SDK takes a second to import."""
-        settings = dict(route.settings)
-        if "api_key" in settings:
-            raise InvalidRequest("a route keeps no keys: --set api_key_env=NAME names the variable that holds it")
-        if name := settings.pop("api_key_env", ""):
-            settings["api_key"] = self._secret(name)
-            if not settings["api_key"]:
-                raise InvalidRequest(f"the variable {name} is not set where parlance runs")
-        made: Provider = providers.load("llm", PROVIDERS, route.target, **settings)
-        self._providers[_key(route)] = made
-        return made
+    def _ended(self, call: Call, route: RouteSet, attempt: Attempt) -> int:
+        """What the attempt cost, in US dollars / 1e9."""
+        usage = booking.usage_of(call.id, route, attempt)
+        self._fact(call.header, call.id, usage, attempt.number)
+        if booking.has_left(attempt):
+            left = booking.egress_of(call.id, route, attempt, self._parts.models.version)
+            self._fact(call.header, call.id, left, attempt.number)
+        self._choosing.ended(attempt, call.header, usage)
+        return usage.cost_nanos
 
     def _answered(self, header: Header, fact: AnswerRecorded) -> "asyncio.Future[Any] | None":
         return self._fact(header, fact.call_id, LlmAnswered(answer=fact))
-
-    def _booked(self, call: Call, attempt: _Attempt, usage: Usage) -> None:
-        body = UsageRecorded(
-            call_id=call.id,
-            attempt=attempt.number,
-            provider=attempt.route.target,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            estimated=usage.estimated,
-            began_at_us=attempt.began_us,
-            first_us=attempt.first_us,
-            took_us=attempt.took_us(),
-            route_version=attempt.route.version,
-        )
-        self._fact(call.header, call.id, body, attempt.number)
-
-    def _left(self, call: Call, attempt: _Attempt, provider: Provider, request: AnswerRequest) -> None:
-        body = EgressRecorded(
-            call_id=call.id,
-            attempt=attempt.number,
-            provider=attempt.route.target,
-            destination=provider.destination,
-            data_classes=_CLASSES,
-            bytes_sent=sum(len(m.text.encode()) for m in request.messages),
-            bytes_received=attempt.received,
-            route_version=attempt.route.version,
-        )
-        self._fact(call.header, call.id, body, attempt.number)
 
     def _fact(self, cause: Header, call_id: str, body: Message, attempt: int = 0) -> "asyncio.Future[Any] | None":
         """One event of each kind per call and attempt."""
@@ -219,16 +159,8 @@ class LlmService:
         return self._publish(event)
 
 
-def _counted(request: AnswerRequest, received: int, finish: Finish.ValueType = Finish.FINISH_STOP) -> Usage:
-    """What an answer that was cut off has used, as far as we can tell."""
-    return Usage(input_tokens=words_of(request), output_tokens=received // 4, estimated=True, finish=finish)
-
-
-def _check_label(request: AnswerRequest, provider: Provider) -> None:
-    """What may not leave the device is asked of nobody else."""
-    if request.label == Label.LABEL_DEVICE_ONLY and leaves(provider.destination):
-        raise PermissionDenied("this may not leave the device: route llm to a model that runs on it")
-
-
-def _key(route: RouteSet) -> bytes:
-    return route.SerializeToString(deterministic=True)
+def _consent(choice: Choice, route: RouteSet) -> ConsentNeeded:
+    made = ConsentNeeded(provider=choice.target.target, route_version=route.version)
+    if (model := choice.model) is not None:
+        made.vendor, made.speaks_as, made.tier = model.vendor, model.speaks_as or model.vendor, model.tier
+    return made

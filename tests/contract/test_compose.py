@@ -12,6 +12,9 @@ from infra.emulators import settings
 from infra.emulators.settings import KINDS, Settings
 from parlance.config import PORTS
 from parlance.process import DRAIN_S
+from parlance.v1.control_pb2 import LlmTarget
+from services.llm import catalogue
+from services.llm.keys import VENDORS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
@@ -204,3 +207,21 @@ def test_what_is_copied_travels_to_the_builder() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M)
     assert {name for line in copied for name in line.split()} == sent
     assert all((ROOT / name).exists() for name in sent)
+
+
+def test_keys_of_vendors_are_with_llm_alone_and_in_no_environment() -> None:
+    with_keys = {name for name, made in CONTAINERS.items() if "PARLANCE_SECRETS_FILE" in made.get("environment", {})}
+    assert with_keys == {"llm"} and CONTAINERS["llm"]["environment"]["PARLANCE_SECRETS_FILE"].startswith("/secrets/")
+    assert {n for n, made in CONTAINERS.items() if any("secrets-llm" in v for v in made.get("volumes", []))} == {
+        "llm",
+        "secrets",
+    }
+    variables = {name for vendor in VENDORS.values() for name in (*vendor.keys, vendor.address)}
+    assert not any(variables & set(made.get("environment", {})) for made in CONTAINERS.values())
+
+
+def test_llm_has_a_catalogue_of_its_own_that_makes_sense() -> None:
+    volumes, settings = CONTAINERS["llm"]["volumes"], CONTAINERS["llm"]["environment"]
+    (file,) = (v.split(":")[0] for v in volumes if v.endswith(f":{settings['PARLANCE_CATALOGUE']}:ro"))
+    emulated = LlmTarget(target="compatible:emulated", settings={"base_url": "http://model-emulator:8000/v1"})
+    assert catalogue.load(ROOT / file).find(emulated) is not None

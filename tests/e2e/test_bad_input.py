@@ -76,7 +76,7 @@ def test_twenty_minutes_of_sound_are_cut_and_answered(platform: Platform, tmp_pa
 
 
 def test_without_a_running_platform_the_code_is_three(own_platform: Platform) -> None:
-    for words in (("ask", "hello"), ("stats", "--json")):
+    for words in (("ask", "hello"), ("stats", "--json"), ("usage", "--json"), ("egress",)):
         done = own_platform.cli(*words)
         assert done.returncode == 3 and "parlance run" in done.stderr and not done.stdout
 

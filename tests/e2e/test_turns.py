@@ -75,6 +75,22 @@ def test_stats_tell_what_the_turns_were_and_cost(platform: Platform) -> None:
     assert "were answered" in text and "Nothing left this device." in text and "seven" not in text
 
 
+def test_usage_and_egress_tell_whose_questions_went_where(platform: Platform) -> None:
+    assert platform.json("ask", "why is the sky blue")["outcome"] == "answered"
+    told = platform.json("usage", "--days", "1")
+    (asked,) = [u for u in told["usage"] if u["provider"] == "unconfigured"]
+    assert asked["requests"] >= 1 and asked["user"] == "owner" and asked["cost_usd"] == "0.00"
+    assert {(b["of"], b["period"], b["spent_usd"]) for b in told["budgets"]} >= {
+        ("deployment", "day", "0.00"),
+        ("deployment", "month", "0.00"),
+    }
+    assert platform.json("egress", "--user", "owner") == {"requests": [], "more": False}
+    assert "everybody" in platform.cli("usage").stdout
+    assert platform.cli("egress", "--days", "7").stdout == "Nothing was sent to a model in the last 7 days.\n"
+    assert platform.cli("egress", "--left").stdout == "Nothing left this device in the last 30 days.\n"
+    assert platform.cli("egress", "--limit", "0").returncode == platform.cli("usage", "--days", "0").returncode == 2
+
+
 def test_a_route_changes_the_voice_from_the_next_clause_on(platform: Platform) -> None:
     assert platform.cli("routes", "set", "tts", "tone:").returncode == 0
     try:

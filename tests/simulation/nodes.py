@@ -21,8 +21,10 @@ from services.dialogue.parts import Parts as DialogueParts
 from services.gateway.parts import Parts as GatewayParts
 from services.gateway.service import GatewayService
 from services.intent.handler import KINDS
+from services.llm.parts import Parts
 from services.llm.service import LlmService
 from services.tts.service import TtsService
+from tests.free_models import FreeModels
 from tests.simulation.bus import SimBus, Writer
 from tests.simulation.carrier import SimCarrier
 from tests.simulation.edges import LLM, TTS, Ears, understand
@@ -112,7 +114,7 @@ class Stack:
         group.create_task(ticker.run())
 
     async def _run_llm(self, group: asyncio.TaskGroup, life: Life, writer: Writer, offer: Any) -> None:
-        service = LlmService(self._publish(writer), lambda: LLM)
+        service = LlmService(self._publish(writer), lambda: LLM, parts=Parts(models=FreeModels()))
         for partition in range(TOPICS["llm.v1"].partitions):
             for record in await SimBus(writer).read("llm.v1", partition, 0, 100_000):
                 service.recover(self.world.sealing.open(parse(record.topic, record.value)))

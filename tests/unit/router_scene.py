@@ -38,6 +38,9 @@ class Catalogue:
     def find(self, target: LlmTarget) -> Model | None:
         return self._models.get(target.target)
 
+    def missing(self, target: LlmTarget) -> str:
+        return "" if target.target in self._models else f"the catalogue does not know '{target.target}'"
+
 
 def known(
     *models: Model,

@@ -33,6 +33,7 @@ class SseServer:
         self.script, self.status = script, status
         self.url = ""
         self.requests: list[dict[str, Any]] = []
+        self.body_sizes: list[int] = []
         self.keys: list[str] = []
         self.heads: list[str] = []
         self.asked = asyncio.Event()
@@ -60,7 +61,9 @@ class SseServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         self.heads.append("\n".join(head))
         self.keys.append(headers.get("authorization", ""))
-        self.requests.append(json.loads(await reader.readexactly(int(headers["content-length"]))))
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.body_sizes.append(len(body))
+        self.requests.append(json.loads(body))
         self.asked.set()
 
 

@@ -149,3 +149,12 @@ async def test_a_platform_without_a_voice_says_it_in_words(full: Full) -> None:
     full.service._sessions.door._sounds.clear()
     messages = await full.hears(_text("what time is it"))
     assert [m.WhichOneof("message") for m in messages] == ["ready", "ended", "spoken"]
+
+
+async def test_a_text_that_may_stand_in_the_log_already_is_not_refused(full: Full) -> None:
+    """Another gateway may have accepted it: its device would be told refused, and it would be answered."""
+    turn_id = "5f0c2b52-6a0b-4f8e-9a39-0c5f4e6d8a11"
+    again = ConverseRequest(text=Text(text="put milk on my list", name=turn_id, again=True))
+    responses = await full.hears(again, until="accepted")
+    assert responses[-1].accepted.turn_id == turn_id
+    assert not [r for r in responses if r.HasField("ended")]

@@ -14,11 +14,11 @@ from parlance.history import History
 from parlance.outgoing import record_of
 from parlance.privacy import Keys, Sealing
 from parlance.v1.intent_pb2 import IntentEvent, IntentRecognized
-from parlance.v1.llm_pb2 import EgressRecorded, LlmEvent
+from parlance.v1.llm_pb2 import EgressRecorded, LlmEvent, UsageRecorded
 from parlance.v1.reply_pb2 import Outcome, ReplyClause, ReplyEvent, TurnCompleted
 from parlance.v1.session_pb2 import ReplyHeard, SessionEvent, TurnAccepted
 from parlance.v1.speech_pb2 import FinalTranscript, SpeechEvent
-from parlance.v1.turn_pb2 import Header, Heard
+from parlance.v1.turn_pb2 import Header, Heard, Tier
 
 SECOND = 1_000_000
 BEGAN = 1_800_000_000 * SECOND
@@ -169,21 +169,36 @@ async def test_a_spoken_turn_tells_when_it_was_accepted_and_when_it_was_asked(sc
 
 
 @pytest.mark.parametrize(
-    ("destination", "left_to"),
+    ("destination", "tier", "left_to"),
     [
-        ("api.example.org", "api.example.org"),
-        ("192.168.1.5:8000", "192.168.1.5:8000"),
-        ("localhost.example.org:80", "localhost.example.org:80"),
-        ("127.0.0.1:8000", ""),
-        ("127.8.0.1:8000", ""),
-        ("[::1]:8000", ""),
-        ("localhost:11434", ""),
+        ("api.example.org", 0, "api.example.org"),
+        ("192.168.1.5:8000", 0, "192.168.1.5:8000"),
+        ("192.168.1.5:8000", Tier.TIER_DEVICE, "192.168.1.5:8000"),
+        ("localhost.example.org:80", 0, "localhost.example.org:80"),
+        ("127.0.0.1:8000", 0, ""),
+        ("127.0.0.1:8000", Tier.TIER_DEVICE, ""),
+        ("127.8.0.1:8000", 0, ""),
+        ("[::1]:8000", 0, ""),
+        ("localhost:11434", 0, ""),
+        # A proxy here, before a model that is elsewhere.
+        ("127.0.0.1:8000", Tier.TIER_HOUSE, "127.0.0.1:8000"),
+        ("localhost:11434", Tier.TIER_PARTNER, "localhost:11434"),
     ],
 )
-async def test_a_step_that_sent_words_away_says_where_to(scene: Scene, destination: str, left_to: str) -> None:
+async def test_a_step_that_sent_words_away_says_where_to(
+    scene: Scene, destination: str, tier: Tier.ValueType, left_to: str
+) -> None:
     header = Header(turn_id=turn_id(1), session_id="s", user_id="u", accepted_at_us=BEGAN)
     await scene.publish(header, SessionEvent, TurnAccepted(text="why"))
-    await scene.publish(header, LlmEvent, EgressRecorded(destination=destination, data_classes=["question"]))
+    await scene.publish(header, LlmEvent, EgressRecorded(destination=destination, data_classes=["question"], tier=tier))
     steps = (await scene.history.turn(header.turn_id)).steps
     assert [(s.event, s.left_to) for s in steps] == [("TurnAccepted", ""), ("EgressRecorded", left_to)]
     assert steps[1].note == ("question" if left_to else f"question to {destination} on this device")
+
+
+@pytest.mark.parametrize(("cost", "said"), [(4_200_000, "100 + 7 tokens, $0.0042"), (0, "100 + 7 tokens")])
+async def test_a_step_that_cost_something_says_how_much(scene: Scene, cost: int, said: str) -> None:
+    header = Header(turn_id=turn_id(1), session_id="s", user_id="u", accepted_at_us=BEGAN)
+    usage = UsageRecorded(call_id="c", input_tokens=100, output_tokens=7, cost_nanos=cost)
+    await scene.publish(header, LlmEvent, usage)
+    assert [s.note for s in (await scene.history.turn(header.turn_id)).steps] == [said]

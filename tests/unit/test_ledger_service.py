@@ -11,7 +11,10 @@ import pytest
 from parlance import clock
 from parlance.bus_journal import JournalBus
 from parlance.errors import InvalidRequest, Unavailable
-from parlance.rpc import implemented
+from parlance.rpc import Call, implemented, one
+from parlance.v1.gateway_service_pb2 import GetUsageRequest, ListEgressRequest
+from parlance.v1.ledger_service_pb2 import SummariseRequest
+from parlance.v1.turn_pb2 import Header
 from services.ledger import projector
 from services.ledger.projections import READ, project
 from services.ledger.service import LedgerService
@@ -62,6 +65,20 @@ async def test_days_count_back_from_today(tmp_path: Path) -> None:
         assert counts == {1: 1, 2: 2, 3: 3, 0: 3} and (await desk.told(1)).since == "2027-01-15"
         with pytest.raises(InvalidRequest, match="days are 1 to"):
             await desk.told(-1)
+
+
+async def test_what_is_asked_for_is_what_is_told(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        desk.log.turn(1)
+        await desk.write()
+        asked = SummariseRequest(usage=GetUsageRequest(days=1), egress=ListEgressRequest(limit=1))
+        told = await one(desk.ledger.summarise(asked, Call("", Header())))
+        assert not told.HasField("stats") and told.usage.since == "2027-01-15"
+        assert [(u.provider, u.requests, u.failed) for u in told.usage.usage] == [("compatible", 2, 1)]
+        assert [e.egress.destination for e in told.egress.entries] == ["api.example.org"] and told.egress.more
+        for wrong in (SummariseRequest(usage=GetUsageRequest(days=-1)), SummariseRequest(egress={"days": 36_501})):
+            with pytest.raises(InvalidRequest, match="days are 1 to"):
+                await one(desk.ledger.summarise(wrong, Call("", Header())))
 
 
 async def test_rebuilt_from_the_log_it_says_the_same_bytes(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ async def test_nothing_of_the_environment_is_told_to_a_strangers_server(monkeypa
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: canary")
     async with serving(event("ok", "stop"), DONE) as server:
         provider = Compatible("tiny", base_url=server.url)
-        assert [value async for value in provider.answer(ASKED)][0] == "ok"
+        assert "ok" in [value async for value in provider.answer(ASKED)]
         await provider.aclose()
     (head,) = server.heads
     assert "canary" not in head and "Accept-Encoding: identity" in head

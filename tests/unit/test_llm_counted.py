@@ -3,7 +3,7 @@
 from parlance import metrics
 from parlance.v1.llm_pb2 import Attempt, UsageRecorded
 from parlance.v1.turn_pb2 import End, ErrorCode
-from services.llm.counted import count, outcome_of
+from services.llm.counted import count, expect, outcome_of
 from tests.unit.test_metrics import address, told
 
 __all__ = ["address"]
@@ -51,6 +51,19 @@ def test_tokens_money_and_the_first_piece_are_counted_by_target(address: str) ->
     assert found[f'parlance_llm_first_token_seconds_count{{target="{HAIKU}"}}'] == 2
     assert found[f'parlance_llm_first_token_seconds_bucket{{le="0.4",target="{HAIKU}"}}'] == 2
     assert not [k for k in found if "first_token" in k and "scripted" in k]  # no first piece came
+
+
+def test_what_a_route_may_ask_is_told_as_nothing_until_it_is(address: str) -> None:
+    """The first cost, and the first failover, would be no rise otherwise."""
+    expect([HAIKU])
+    before = told(address)
+    assert before[f'parlance_llm_cost_dollars_total{{target="{HAIKU}"}}'] == 0
+    assert before[f'parlance_llm_attempts_total{{outcome="quota_exhausted",target="{HAIKU}",why="failover"}}'] == 0
+    for why in (Attempt.ATTEMPT_FIRST, Attempt.ATTEMPT_HEDGE):
+        count(used(why=why, cache_write_tokens=1, reasoning_tokens=1))
+        count(used(why=why, end=End.END_FAILED, error=ErrorCode.ERROR_CODE_UNAVAILABLE))
+    new = {name for name in told(address).keys() - before.keys() if "created" not in name}
+    assert new and all(name.startswith("parlance_llm_first_token_seconds") for name in new)
 
 
 def test_an_end_that_nobody_told_has_a_name_too() -> None:

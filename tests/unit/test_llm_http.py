@@ -101,7 +101,7 @@ async def test_each_task_has_a_meter_of_its_own_and_the_one_of_the_request_count
 
 async def test_without_a_meter_it_answers_all_the_same() -> None:
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=request.content))
-    async with http.client(transport=transport) as client:
+    async with http.client(transport) as client:
         assert (await client.post("http://a/", content=b"back")).content == b"back"
 
 
@@ -112,7 +112,7 @@ async def test_a_question_is_not_sent_on_to_another_address(meter: Meter) -> Non
         asked.append(request.url.host)
         return httpx2.Response(307, headers={"Location": "http://elsewhere/"})
 
-    async with http.client(transport=httpx2.MockTransport(elsewhere)) as client:
+    async with http.client(httpx2.MockTransport(elsewhere)) as client:
         response = await client.post("http://here/", content=b"question")
     assert response.status_code == 307 and asked == ["here"]
     assert "another address" in http.failed(307).message

@@ -6,7 +6,7 @@ import pytest
 
 from parlance.kafka_address import EVENT_BYTES
 from parlance.v1.llm_service_pb2 import Finish
-from services.llm.service import Limits
+from services.llm.attempt import Limits
 from tests.unit.test_llm_service import Desk, script
 
 

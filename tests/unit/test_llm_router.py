@@ -7,7 +7,7 @@ import pytest
 
 from parlance.v1.control_pb2 import LlmRule, LlmTarget, RouteSet
 from parlance.v1.llm_service_pb2 import ChatMessage, Image, Role, Tool, ToolCall
-from parlance.v1.turn_pb2 import Capability, Consent, Label, Tier
+from parlance.v1.turn_pb2 import Capability, Consent, ErrorCode, Label, Tier
 from services.llm.estimate import input_tokens, most_nanos
 from services.llm.router import choices, rules_of
 from tests.unit.router_scene import MODELS, PRICES, TODAY, asking, known, model, names, routed, rule, why_not
@@ -121,6 +121,23 @@ def test_what_is_broken_or_too_dear_is_passed_over_with_the_reason() -> None:
     dear = known(broken="own", unaffordable=lambda user, rule, nanos: f"{user} {rule.name} {nanos > 0}")
     made = routed(asking(), rule("r", "own", "house"), what=dear)
     assert why_not(made, "own") == "it failed three times" and why_not(made, "house") == "anna r True"
+
+
+def test_each_that_is_passed_over_tells_what_kind_of_trouble_it_is() -> None:
+    able = MODELS["own"].capabilities - {"chat"}
+    what = known(
+        model("dumb", "DEVICE", capabilities=able),
+        broken="own",
+        unaffordable=lambda user, rule, nanos: "the day's budget",
+    )
+    request = asking(label=Label.LABEL_DEVICE_ONLY)
+    made = routed(request, rule("r", "dumb", "house", "own", "nobody"), what=what)
+    codes = [ErrorCode.Name(c.code).removeprefix("ERROR_CODE_") for c in made]
+    assert codes == ["INVALID_REQUEST", "PERMISSION_DENIED", "UNAVAILABLE", "INVALID_REQUEST"]
+    (dear,) = routed(asking(), rule("r", "house"), what=what)
+    assert (dear.code, dear.passed_over) == (ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED, "the day's budget")
+    (fine,) = routed(asking(), rule("r", "house"))
+    assert fine.code == ErrorCode.ERROR_CODE_UNSPECIFIED
 
 
 def test_a_target_that_was_asked_for_is_the_only_one_and_keeps_what_the_route_says_of_it() -> None:

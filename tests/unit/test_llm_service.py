@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from parlance import clock
 from parlance.errors import InvalidRequest, ParlanceError, PermissionDenied, RateLimited, Unavailable
-from parlance.rpc import Call, implemented, one
-from parlance.v1.control_pb2 import RouteSet
-from parlance.v1.llm_pb2 import LlmEvent
+from parlance.rpc import implemented, one
+from parlance.v1.control_pb2 import LlmTarget, RouteSet
 from parlance.v1.llm_service_pb2 import (
     AnswerRequest,
     AnswerResponse,
@@ -22,39 +20,11 @@ from parlance.v1.llm_service_pb2 import (
     CheckLlmRouteRequest,
     Role,
 )
-from parlance.v1.turn_pb2 import End, Header, Label
-from services.llm.service import Limits, LlmService
+from parlance.v1.turn_pb2 import End, Label
+from services.llm.attempt import Limits
+from services.llm.service import LlmService
+from tests.unit.llm_desk import Desk, call, own_catalogue, targets
 from tests.unit.sse_server import STALL, event, serving, whole
-
-ECHO = RouteSet(stage="llm", target="scripted:echo", version="v3")
-
-
-class Desk:
-    """A service whose route the test turns, and what it has published."""
-
-    def __init__(self, route: RouteSet = ECHO, limits: Limits | None = None, secrets: dict[str, str] | None = None):
-        self.route, self.events, self.secrets = route, list[LlmEvent](), secrets or {}
-        secret = lambda name: self.secrets.get(name, "")  # noqa: E731
-        self.service = LlmService(self.events.append, lambda: self.route, secret, limits or Limits())
-
-    def of(self, kind: str) -> list[Any]:
-        return [getattr(e, kind) for e in self.events if e.WhichOneof("event") == kind]
-
-    async def ask(
-        self, words: str = "hello there", call_id: str = "c1", label: Label.ValueType = Label.LABEL_UNSPECIFIED
-    ) -> list[Any]:
-        request = AnswerRequest(messages=[ChatMessage(role=Role.ROLE_USER, text=words)], label=label)
-        async with aclosing(self.service.answer(request, call(call_id))) as parts:
-            return [part async for part in parts]
-
-    async def text(self, words: str = "hello there", call_id: str = "c1") -> str:
-        return "".join(part.text for part in await self.ask(words, call_id))
-
-
-def call(call_id: str = "c1") -> Call:
-    deadline_us = clock.now_us() + 30_000_000
-    header = Header(event_id="e1", turn_id="t1", session_id="s1", deadline_us=deadline_us)
-    return Call(call_id, header, asyncio.get_running_loop().time() + 30)
 
 
 def script(path: Path, **content: Any) -> RouteSet:
@@ -74,7 +44,13 @@ async def first_text(parts: AsyncGenerator[AnswerResponse, None]) -> str:
 
 
 def test_every_method_of_the_contract_is_there() -> None:
-    assert set(implemented("Llm", LlmService)) == {"Answer", "Cancel", "CheckLlmRoute"}
+    assert set(implemented("Llm", LlmService)) == {
+        "Answer",
+        "Cancel",
+        "CheckLlmRoute",
+        "Explain",
+        "RememberConsent",
+    }
 
 
 async def test_an_answer_names_its_provider_first_and_its_usage_last() -> None:
@@ -155,8 +131,8 @@ async def test_cancel_reaches_the_vendors_socket_and_books_an_estimate() -> None
     assert answered.answer.end == End.END_CANCELLED
     assert usage.estimated and usage.output_tokens == 3
     assert server.url == f"http://{egress.destination}/v1"
-    assert list(egress.data_classes) == ["question", "conversation"]
-    assert (egress.bytes_sent, egress.bytes_received) == (len("Who wrote Emma?"), len("Jane Austen "))
+    assert list(egress.data_classes) == ["question"] and egress.cut and not egress.estimated
+    assert (egress.bytes_sent, egress.bytes_received) == (server.body_sizes[0], len(event("Jane Austen ")))
 
 
 async def _failure(parts: AsyncGenerator[AnswerResponse, None]) -> ParlanceError | None:
@@ -180,7 +156,7 @@ async def test_the_key_comes_from_the_variable_that_the_route_names() -> None:
 @pytest.mark.parametrize(
     ("target", "settings", "said"),
     [
-        ("nobody:x", {}, "known: compatible, scripted, unconfigured"),
+        ("nobody:x", {}, "the catalogue does not know 'nobody:x': name a model that it knows, or write an entry"),
         ("compatible:tiny", {}, "base_url"),
         ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key_env": "HOUSE_KEY"}, "HOUSE_KEY"),
         ("compatible:tiny", {"base_url": "http://127.0.0.1:1/v1", "api_key": "k"}, "keeps no keys.*api_key_env"),
@@ -197,8 +173,9 @@ async def test_a_route_that_cannot_work_is_refused_before_it_is_set(
             await one(desk.service.check_llm_route(asked, call()))
 
 
-async def test_what_may_not_leave_the_device_is_not_asked_of_another_machine() -> None:
-    desk = Desk(compatible("http://house.example:8000/v1"))
+async def test_what_may_not_leave_the_device_is_not_asked_of_another_machine(tmp_path: Path) -> None:
+    models = own_catalogue(tmp_path, house={"tier": "house"})
+    desk = Desk(targets(LlmTarget(target="scripted:house")), models=models)
     async with desk.service:
         with pytest.raises(PermissionDenied, match="device"):
             await desk.ask(label=Label.LABEL_DEVICE_ONLY)

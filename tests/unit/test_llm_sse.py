@@ -37,7 +37,7 @@ async def _theirs(body: bytes) -> list[bytes]:
     return [e.data.encode() async for e in AsyncStream.raw_events(Response()) if e.data]  # type: ignore[arg-type]
 
 
-@given(st.lists(_LINE, max_size=20), st.sampled_from(["\n", "\r\n"]), st.lists(st.integers(0, 999), max_size=30))
+@given(st.lists(_LINE, max_size=20), st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(0, 999), max_size=30))
 def test_events_are_those_of_the_sdk_wherever_they_are_cut(lines: list[str], end: str, places: list[int]) -> None:
     body = "".join(line + end for line in [*lines, ""]).encode()
     ours = asyncio.run(_ours(body, places))
@@ -46,6 +46,8 @@ def test_events_are_those_of_the_sdk_wherever_they_are_cut(lines: list[str], end
 
 async def test_lines_may_end_as_old_ones_did() -> None:
     assert await _ours(b"data: a\rdata: b\r\rdata: c\r\r\n", [8, 16, 17]) == [b"a\nb", b"c"]
+    assert await _ours(b"data: a\r\rdata: b\r\r", []) == [b"a", b"b"]
+    assert await _ours(b"data: a\r\rdata: b\r", []) == [b"a"]
 
 
 async def test_what_no_empty_line_ends_is_no_event() -> None:

@@ -165,6 +165,8 @@ def test_every_number_of_the_dashboard_is_told(address: str) -> None:
         time.sleep(0.01)
     metrics.called("Llm.Answer", 0.1)
     metrics.sounded("spoken", 0.4)
+    metrics.attempted("scripted:echo", "first", "complete", 0.4)
+    metrics.used("scripted:echo", {"input": 7}, 0.001)
     metrics.watch_bus(_Bus())
     for name in ("parlance_open_sessions", "parlance_open_turns"):
         metrics.gauge(name, "", lambda: 0)

@@ -31,7 +31,9 @@ def _spoken(turn_id: str) -> Accepted:
 def test_a_text_is_said_again_until_it_is_accepted() -> None:
     said = Said(HELD)
     text = _text(said, "a")
-    assert said.again() == [text]
+    assert not text.text.again
+    (again,) = said.again()
+    assert (again.text.name, again.text.again) == ("a", True)
     said.accepted(Accepted(turn_id="a", modality=MODALITY_TYPED))
     assert said.again() == []
 

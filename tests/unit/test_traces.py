@@ -77,8 +77,16 @@ class Bus:
         pass
 
 
-def told(span: dict[str, Any]) -> dict[str, str]:
-    return {a["key"]: a["value"]["stringValue"] for a in span["attributes"]}
+def told(span: dict[str, Any]) -> dict[str, Any]:
+    return {a["key"]: plain(a["value"]) for a in span["attributes"]}
+
+
+def plain(value: dict[str, Any]) -> Any:
+    ((kind, told),) = value.items()
+    assert isinstance(told, {"stringValue": str, "intValue": str, "doubleValue": float, "arrayValue": dict}[kind])
+    return (
+        [plain(each) for each in told["values"]] if kind == "arrayValue" else int(told) if kind == "intValue" else told
+    )
 
 
 async def traced(collector: Collector, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +153,7 @@ async def test_spans_are_named_by_what_was_done_and_name_the_model(
     assert by_name["speech_to_text"]["gen_ai.request.model"] == "tiny.en"
     assert by_name["text_to_speech"]["gen_ai.provider.name"] == "hibari"
     assert by_name["execute_tool"].keys() == {"gen_ai.operation.name", "parlance.event"}
-    # Two attempts are two answers of a model; what is recorded of them is none.
+    # Two attempts are two requests to a model; what is recorded of them is none.
     assert [s["name"] for s in collector.spans()].count("chat") == 2
     assert {"TurnAccepted", "IntentRecognized", "ReplyClause", "EgressRecorded", "LlmAnswered"} <= by_name.keys()
 

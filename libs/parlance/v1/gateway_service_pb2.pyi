@@ -173,20 +173,26 @@ class Text(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    AGAIN_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     name: _builtins.str
     """In a run: names the turn within its session; its id derives from that. Live: a UUID that the client has made up and
     is the turn's id, so that a text whose acceptance was not heard can be sent again. Empty: a new id.
+    """
+    again: _builtins.bool
+    """It was sent before, to this gateway or another one, and its acceptance was not heard: it may stand in the log, so it
+    is not refused at the door.
     """
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         name: _builtins.str = ...,
+        again: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "name", b"name", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1531,11 +1537,14 @@ class ListEgressRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    LEFT_DEVICE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Empty: everybody."""
     days: _builtins.int
     limit: _builtins.int
     run: _builtins.str
+    left_device: _builtins.bool
+    """Not what went to a server on this device."""
     def __init__(
         self,
         *,
@@ -1543,10 +1552,11 @@ class ListEgressRequest(_message.Message):
         days: _builtins.int = ...,
         limit: _builtins.int = ...,
         run: _builtins.str = ...,
+        left_device: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "limit", b"limit", "run", b"run", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "left_device", b"left_device", "limit", b"limit", "run", b"run", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Effort, Image, Role, ToolChoice
-from services.llm.providers.json_schema import checked, closed
+from services.llm.providers.json_schema import closed, parsed
 from services.llm.providers.tool_names import ToolNames
 
 CHOICES = {
@@ -38,7 +38,7 @@ def asked(request: AnswerRequest, model: str, names: ToolNames) -> dict[str, Any
                 "function": {
                     "name": names.wire(tool.name),
                     "description": tool.description,
-                    "parameters": checked(tool.parameters, f"the tool {tool.name}"),
+                    "parameters": parsed(tool.parameters, f"the tool {tool.name}"),
                 },
             }
             for tool in request.tools
@@ -46,7 +46,7 @@ def asked(request: AnswerRequest, model: str, names: ToolNames) -> dict[str, Any
         if request.tool_choice in CHOICES:
             body["tool_choice"] = CHOICES[request.tool_choice]
     if request.output_schema:
-        schema = checked(request.output_schema, "the answer")
+        schema = parsed(request.output_schema, "the answer")
         format_ = {"name": "answer", "schema": schema, "strict": closed(schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": format_}
     if request.effort in EFFORTS:

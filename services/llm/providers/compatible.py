@@ -19,7 +19,10 @@ from services.llm.providers.tool_names import ToolNames
 class Compatible:
     """Reads the events of the stream itself: the SDK's typed chunks cost three times as much."""
 
-    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: Any) -> None:
+    # Its connections count what goes over them.
+    counts = True
+
+    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`model`: as the server calls it; `settings`: those of http.client. Raises InvalidRequest where the route does
         not say which server and which model."""
         if client is None and not base_url.startswith(("http://", "https://")):
@@ -28,7 +31,7 @@ class Compatible:
             raise InvalidRequest("compatible needs a model's name: compatible:MODEL")
         self._model = model
         self.destination = http.host_of(base_url) if base_url else ""
-        self._client = client or openai_client.made(base_url, api_key, http.client(**settings))
+        self._client = client or openai_client.made(api_key, http.client(**settings), base_url=base_url)
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
         names = ToolNames(request)

@@ -26,6 +26,8 @@ Kind = tuple[type[ParlanceError], str]
 # The service has deadlines of its own, to the first token and between tokens: these only end what it has forgotten.
 _TIMEOUT = httpx2.Timeout(600, connect=10, write=60, pool=10)
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+# A stranger outside counts the same bytes only where nothing is packed. Of the client too, for some sign their headers.
+_PLAIN = {"Accept-Encoding": "identity"}
 # The body of a request that breaks off is known to so many bytes.
 _SLICE = 65_536
 
@@ -83,8 +85,9 @@ class Counting(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        # A stranger outside counts the same bytes only where nothing is packed.
-        request.headers["Accept-Encoding"] = "identity"
+        request.headers.update(_PLAIN)
+        # Google's SDK asks for none at all.
+        request.extensions = {**request.extensions, "timeout": _TIMEOUT.as_dict()}
         meter = METER.get() or Meter()
         meter.whole = False
         assert isinstance(request.stream, httpx2.AsyncByteStream)
@@ -99,10 +102,11 @@ class Counting(httpx2.AsyncBaseTransport):
 
 
 def client(
-    *, proxy: str = "", ca_file: str = "", transport: httpx2.AsyncBaseTransport | None = None, **unknown: str
+    transport: httpx2.AsyncBaseTransport | None = None, /, *, proxy: str = "", ca_file: str = "", **unknown: str
 ) -> httpx2.AsyncClient:
-    """`proxy`: the address of one to go through; `ca_file`: the certificates to trust, where the server's are one's
-    own. Follows no redirect: a question goes where it was sent to, or nowhere. InvalidRequest for other settings."""
+    """`transport`: in place of the network; `proxy`: the address of one to go through; `ca_file`: the certificates to
+    trust, where the server's are one's own. Follows no redirect: a question goes where it was sent to, or nowhere.
+    InvalidRequest for other settings."""
     if unknown:
         raise InvalidRequest(f"this provider does not know the setting: {', '.join(sorted(unknown))}")
     try:
@@ -112,7 +116,9 @@ def client(
         raise InvalidRequest(f"ca_file={ca_file} holds no certificates that can be read") from None
     except (ValueError, ImportError, httpx2.InvalidURL):
         raise InvalidRequest("proxy is no address of one: --set proxy=http://HOST:PORT") from None
-    return httpx2.AsyncClient(transport=Counting(inner), timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+    return httpx2.AsyncClient(
+        transport=Counting(inner), headers=_PLAIN, timeout=_TIMEOUT, follow_redirects=False, trust_env=False
+    )
 
 
 def checked_key(api_key: str) -> str:

@@ -75,19 +75,18 @@ _LATE: Mapping[str, http.Kind] = {
 }
 
 
-def made(base_url: str, api_key: str, connection: httpx2.AsyncClient, **more: Any) -> openai.AsyncOpenAI:
+def made(api_key: str, connection: httpx2.AsyncClient, **where: Any) -> openai.AsyncOpenAI:
     """A client that retries nothing and takes nothing from the environment: other servers than OpenAI's would be told
-    of an account there."""
+    of an account there. `where`: base_url, or data_residency."""
     client = openai.AsyncOpenAI(
         api_key=http.checked_key(api_key) or "none",
-        base_url=base_url,
         max_retries=0,
         http_client=connection,
         organization="",
         project="",
         webhook_secret="",
         admin_api_key="",
-        **more,
+        **where,
     )
     client.organization = client.project = None
     client._custom_headers = {}

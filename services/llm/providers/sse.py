@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
-from typing import Any
+from typing import TypeVar
 
 import httpx2
+
+Item = TypeVar("Item")
 
 # No event of a vendor is as long; what is longer is no event.
 _LONGEST = 32 * 1024 * 1024
@@ -35,6 +37,8 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
                 yield b"\n".join(data)
                 data = []
         size = len(last) + sum(map(len, data))
+    if data and b"".join(begun) == b"\r":  # nothing followed: it was the whole end of an empty line
+        yield b"\n".join(data)
 
 
 def _lines(text: bytes) -> list[bytes]:
@@ -48,9 +52,12 @@ def _lines(text: bytes) -> list[bytes]:
     return lines
 
 
-async def read_out(stream: AsyncIterator[Any]) -> None:
-    """Reads on to the end after a vendor's last event: the connection can be used again, and all bytes were seen."""
+async def read_out(stream: AsyncIterator[Item]) -> list[Item]:
+    """Reads on to the end after a vendor's last event, and what came: the connection can be used again, and all bytes
+    were seen."""
+    found: list[Item] = []
     with suppress(TimeoutError, httpx2.HTTPError, httpx2.StreamError):
         async with asyncio.timeout(_LINGERS_S):
-            async for _ in stream:
-                pass
+            async for item in stream:
+                found.append(item)
+    return found

@@ -1,0 +1,74 @@
+"""Who is asked, by the router and by what is known just now: broken targets, budgets, consent."""
+
+from parlance import clock
+from parlance.errors import QuotaExhausted
+from parlance.v1.control_pb2 import RouteSet
+from parlance.v1.llm_pb2 import UsageRecorded
+from parlance.v1.llm_service_pb2 import AnswerRequest
+from parlance.v1.turn_pb2 import END_CANCELLED, TIER_PARTNER, Header
+from services.llm import checking, counted, router, schemas
+from services.llm.attempt import Attempt
+from services.llm.choice import Choice, Known
+from services.llm.loading import Loading
+from services.llm.model import day_of
+from services.llm.nobody import nobody
+from services.llm.parts import Parts
+from services.llm.pseudonyms import hide
+
+
+class Choosing:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def known(self, header: Header, route: RouteSet) -> Known:
+        parts = self._parts
+        return Known(
+            models=parts.models,
+            today=day_of(clock.now_us()),
+            consent=parts.consent,
+            broken=parts.breaker.why_not,
+            unaffordable=lambda user, rule, nanos: parts.spending.why_not(header, route, rule, nanos),
+        )
+
+    def all(self, request: AnswerRequest, header: Header, route: RouteSet) -> list[Choice]:
+        return router.choices(request, header.user_id, route, self.known(header, route))
+
+    def able(self, request: AnswerRequest, header: Header, route: RouteSet) -> list[Choice]:
+        """Those that may be asked, in order: one at least. Raises what tells why there is none."""
+        schemas.check(request)
+        choices = self.all(request, header, route)
+        able = [choice for choice in choices if not choice.passed_over]
+        if not able:
+            raise nobody(request, choices)
+        return able
+
+    def begins(self, attempt: Attempt, header: Header, route: RouteSet) -> None:
+        """Its money is reserved, and what a partner may not see is hidden. Raises QuotaExhausted where another call has
+        reserved the money meanwhile."""
+        choice, spending = attempt.choice, self._parts.spending
+        if why_not := spending.why_not(header, route, choice.rule, choice.most_nanos):
+            raise QuotaExhausted(why_not)
+        attempt.reserved = spending.reserve(header, choice.rule, choice.most_nanos)
+        if choice.model is not None and choice.model.tier == TIER_PARTNER:
+            attempt.request, attempt.puts_back = hide(attempt.request)
+        self._parts.breaker.begins(choice.target.target)
+
+    def ended(self, attempt: Attempt, header: Header, usage: UsageRecorded) -> None:
+        parts, target = self._parts, attempt.choice.target.target
+        parts.spending.spent(header, usage)
+        if attempt.reserved is not None:
+            parts.spending.settle(attempt.reserved)
+        if attempt.end == END_CANCELLED:
+            parts.breaker.let_go(target)
+        else:
+            parts.breaker.ended(target, attempt.error)
+        counted.count(usage)
+
+    def check(self, route: RouteSet, loading: Loading) -> None:
+        """Loads the provider of every target. Raises InvalidRequest where one cannot run here, or has no tier or
+        price."""
+        models = self._parts.models
+        checking.check(route, models, day_of(clock.now_us()))
+        for rule in router.rules_of(route):
+            for target in rule.targets:
+                loading.make(target, models.find(target))
