@@ -61,8 +61,9 @@ async def test_the_server_gets_model_messages_limit_and_key() -> None:
     assert server.keys == ["Bearer secret"]
 
 
-async def test_a_server_that_counts_no_tokens_is_counted_by_us() -> None:
-    *_, usage = await answer(event("Jane "), event("Austen."), event(finish="length"), DONE)
+@pytest.mark.parametrize("count", [[], [event(usage=(0, 0))]])
+async def test_a_server_that_counts_no_tokens_is_counted_by_us(count: list[str]) -> None:
+    *_, usage = await answer(event("Jane "), event("Austen."), event(finish="length"), *count, DONE)
     assert isinstance(usage, Usage) and usage.estimated and usage.output_tokens == 2 and usage.input_tokens > 0
     assert usage.finish == Finish.FINISH_LENGTH
 

@@ -42,6 +42,7 @@ async def told(*script: str) -> None:
         (ended("failed", error={"code": "server_error", "message": "private words"}), errors.Unavailable),
         (ended("failed", error={"code": "image_parse_error", "message": "private words"}), errors.InvalidRequest),
         (ended("failed", error=None), errors.Unavailable),
+        (ended(status="failed", error={"code": "server_error", "message": "private words"}), errors.Unavailable),
         (done(0, "function_call", call_id="c", name="f", arguments="[1") + ended(), errors.Unavailable),
         (done(0, "function_call", call_id="c", name="rm", arguments="{}") + ended(), errors.Unavailable),
     ],
