@@ -87,6 +87,26 @@ async def test_an_error_inside_the_stream_is_an_error_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"code": 429, "type": "insufficient_quota"}, errors.QuotaExhausted),
+        ({"code": 429}, errors.RateLimited),
+        ({"code": 500, "type": "server_error"}, errors.Unavailable),
+        ({"code": 400, "type": "exceed_context_size_error"}, errors.InvalidRequest),
+        ({"type": "invalid_request_error"}, errors.InvalidRequest),
+        ({"code": "content_filter"}, errors.Refused),
+        ("private words", errors.Unavailable),
+    ],
+)
+async def test_an_error_inside_the_stream_is_told_for_what_it_is(
+    told: object, expected: type[errors.ParlanceError]
+) -> None:
+    with pytest.raises(errors.ParlanceError) as caught:
+        await answer(event("Jane "), f"data: {json.dumps({'error': told})}\n\n")
+    assert type(caught.value) is expected and "private" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("status", "code", "kind", "expected"),
     [
         (401, "invalid_api_key", "invalid_request_error", errors.Unauthenticated),
