@@ -73,6 +73,8 @@ async def _ask(question: Question, turn: View) -> AsyncGenerator[Reply, None]:
         yield ReplyClause(text=words)
         yield turn.close(OUTCOME_REFUSED, REASON_POLICY)
         return
+    if needed.vendor in question.refused:  # he has said no: he is not asked again
+        raise PermissionDenied(f"the user does not let {needed.vendor} see this")
     if needed.vendor:
         question.vendor, question.speaks_as = needed.vendor, needed.speaks_as
         for reply in _may_i(question, turn):
