@@ -21,17 +21,8 @@ SHIPPED = Path(__file__).with_name("catalogue.yaml")
 _OWN = "a file of your own that PARLANCE_CATALOGUE names (services/llm/README.md shows one)"
 
 # Settings of providers that say where a question goes: what the tier and the region of an entry were told for.
-_WHERE = (
-    "base_url",
-    "front",
-    "region",
-    "project",
-    "resource",
-    "workspace",
-    "profile",
-    "inference_geo",
-    "data_residency",
-)
+_WHERE = {"base_url", "proxy", "front", "region", "location", "project", "resource", "workspace", "profile"}
+_WHERE |= {"inference_geo", "data_residency"}
 
 
 class Catalogue:
@@ -158,9 +149,14 @@ def _elsewhere(model: Model, target: LlmTarget) -> bool:
 def _moved(model: Model, target: LlmTarget) -> list[str]:
     """The settings of a target that lead somewhere else than those of its entry: "base_url=http://..."."""
     said = {name: value for name, value in target.settings.items() if name in _WHERE}
-    if model.tier == Tier.TIER_DEVICE and not leaves(entries.address(target.settings)):
-        said.pop("base_url", None)
+    if model.tier == Tier.TIER_DEVICE:
+        said = {name: value for name, value in said.items() if not _here(name, value)}
     return [f"{name}={value}" for name, value in said.items() if value != model.settings.get(name, "")]
+
+
+def _here(name: str, value: str) -> bool:
+    """An address of this machine."""
+    return name in ("base_url", "proxy") and not leaves(entries.host_of(value))
 
 
 def _of_many(model: Model, name: str) -> Model:

@@ -206,7 +206,12 @@ def _model(name: str, read: Mapping[str, Any]) -> Model:
 
 def address(settings: Mapping[str, str]) -> str:
     """Host and port of `base_url`; "": there is none."""
-    return urlsplit(settings.get("base_url", "")).netloc.rpartition("@")[2]
+    return host_of(settings.get("base_url", ""))
+
+
+def host_of(url: str) -> str:
+    """Host and port, without a name and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _shown(value: Any) -> str:

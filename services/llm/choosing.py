@@ -19,6 +19,14 @@ from services.llm.pseudonyms import hide
 class Choosing:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._noted = ""
+
+    def noted(self, route: RouteSet) -> RouteSet:
+        """The route, of which Prometheus knows all that it may ask."""
+        if route.version != self._noted:
+            self._noted = route.version
+            counted.expect(target.target for rule in router.rules_of(route) for target in rule.targets)
+        return route
 
     def known(self, header: Header, route: RouteSet) -> Known:
         parts = self._parts

@@ -29,6 +29,7 @@ _AIMOCK: dict[str, dict[str, Any]] = {
     "thinking": {"response": {"content": TEXT, "reasoning": "I look out of the window first."}},
     "schema": {"response": {"content": '{"room": "hall"}'}},
     "tools": {"response": {"toolCalls": _CALLS}},
+    "mixed": {"response": {"blocks": [{"type": "toolCall", **_CALLS[0]}, {"type": "text", "text": TEXT}]}},
     "results": {"response": {"content": TEXT}},
     "cut short": {"response": {"content": TEXT, "finishReason": "length"}},
     "busy": {"response": {"error": {"message": "private words", "type": "rate_limit_error"}, "status": 429}},
@@ -67,6 +68,7 @@ _LLMOCK: dict[str, list[dict[str, Any]]] = {
     "stalled": [_SAY, {"type": "stream_fault", "kind": "stall", "after_chunks": 5, "stall_seconds": STALL_S}],
     "slow": [_SAY, {"type": "slow_first_token", "seconds": SLOW_S}],
     "silent": [_SAY, {"type": "delay", "seconds": STALL_S}],
+    "unknown tool": [{"type": "tool_fault", "kind": "unknown_tool"}],
     "torn call": [{"type": "tool_fault", "kind": "malformed_arguments"}],
 }
 

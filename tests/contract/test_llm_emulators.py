@@ -49,6 +49,14 @@ async def test_calls_come_whole_and_in_order(case: str, vendor: Vendor, upstream
     assert [usage.finish for usage in found.usages] == [Finish.FINISH_TOOL_CALLS]
 
 
+@pairs("mixed")
+async def test_words_after_a_call_are_not_lost(case: str, vendor: Vendor, upstream: Upstream) -> None:
+    found = await given(vendor, upstream, question(upstream.tell(case), tools=TOOLS))
+    assert found.error is None and found.text == TEXT
+    assert [value.name for value in found.values if isinstance(value, ToolCall)] == ["light"]
+    assert [usage.finish for usage in found.usages] == [Finish.FINISH_TOOL_CALLS]
+
+
 @pairs("results")
 async def test_what_tools_gave_back_is_taken_in(case: str, vendor: Vendor, upstream: Upstream) -> None:
     asked = ChatMessage(role=Role.ROLE_USER, text=upstream.tell(case))

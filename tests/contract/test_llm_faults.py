@@ -32,6 +32,7 @@ OUTCOMES: dict[str, type[errors.ParlanceError]] = {
     "disconnected": errors.Unavailable,
     "malformed": errors.Unavailable,
     "torn call": errors.Unavailable,
+    "unknown tool": errors.Unavailable,
 }
 # These had begun to answer.
 BEGUN = ("truncated", "disconnected")
@@ -42,7 +43,7 @@ LIGHT = Tool(name="light", parameters='{"type": "object", "properties": {"room":
 async def test_a_fault_is_told_for_what_it_is_and_nothing_is_tried_again(
     case: str, vendor: Vendor, upstream: Upstream
 ) -> None:
-    tools = [LIGHT] if case == "torn call" else []
+    tools = [LIGHT] if case in ("torn call", "unknown tool") else []
     async with asyncio.timeout(20):
         found = await given(vendor, upstream, question(upstream.tell(case), tools=tools))
     assert type(found.error) is OUTCOMES[case]

@@ -102,6 +102,13 @@ def test_a_route_does_not_move_a_model_from_where_its_tier_was_told_for(
     assert made.find(moved) is None and "front=bedrock" in made.missing(moved)
 
 
+def test_what_runs_here_is_asked_through_no_proxy_elsewhere() -> None:
+    asked = {"base_url": "http://127.0.0.1:8000/v1"}
+    near, far = asked | {"proxy": "http://127.0.0.1:3128"}, asked | {"proxy": "http://192.0.2.1:3128"}
+    assert catalogue.load().find(LlmTarget(target="compatible:x", settings=near)) is not None
+    assert catalogue.load().find(LlmTarget(target="compatible:x", settings=far)) is None
+
+
 def test_a_vendors_model_is_on_this_machine_only_at_an_address_of_it(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="tier is not device"):
         entry(tmp_path, ENTRY.replace("house", "device"), "anthropic:mine")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlance.errors import ParlanceError, Unavailable
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Citation, Finish, ToolCall, VendorState
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Citation, Finish, Tool, ToolCall, VendorState
 from services.llm.provider import Reasoning, Usage
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
@@ -19,9 +19,10 @@ import openai
 
 from services.llm.providers import http, openai_client
 from services.llm.providers.openai import OpenAI
-from tests.unit.llm_streams import OBJECTS, WORDS, Wire, pieces_of, read, wires
+from tests.unit.llm_streams import OBJECTS, TOOLS, WORDS, Wire, pieces_of, read, wires
 
-ASKED = AnswerRequest(messages=[ChatMessage(text="x")], max_output_tokens=100_000)
+GIVEN = [Tool(name=name) for name in ("f", "g_2")]
+ASKED = AnswerRequest(messages=[ChatMessage(text="x")], tools=GIVEN, max_output_tokens=100_000)
 WIRE = Wire()
 OURS = OpenAI("m", client=openai_client.made("x", http.client(WIRE), base_url="http://model.example/v1"))
 THEIRS = openai.AsyncOpenAI(
@@ -58,7 +59,7 @@ def messages(draw: st.DrawFn, at: Event) -> tuple[list[Event], Event]:
 @st.composite
 def calls(draw: st.DrawFn, at: Event) -> tuple[list[Event], Event]:
     arguments = json.dumps(draw(OBJECTS), ensure_ascii=draw(st.booleans()))
-    item = {"type": "function_call", "id": at["item_id"], "call_id": f"call_{at['item_id']}", "name": draw(WORDS)}
+    item = {"type": "function_call", "id": at["item_id"], "call_id": f"call_{at['item_id']}", "name": draw(TOOLS)}
     pieces = draw(pieces_of(arguments))
     made = [
         {"type": "response.output_item.added", **at, "item": {**item, "arguments": "", "status": "in_progress"}},

@@ -43,6 +43,7 @@ async def told(*script: str) -> None:
         (ended("failed", error={"code": "image_parse_error", "message": "private words"}), errors.InvalidRequest),
         (ended("failed", error=None), errors.Unavailable),
         (done(0, "function_call", call_id="c", name="f", arguments="[1") + ended(), errors.Unavailable),
+        (done(0, "function_call", call_id="c", name="rm", arguments="{}") + ended(), errors.Unavailable),
     ],
 )
 async def test_what_goes_wrong_in_mid_answer_is_an_error_of_ours(

@@ -5,6 +5,8 @@ import json
 import re
 from typing import Any
 
+from anthropic import transform_schema
+
 from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Effort, Role, ToolChoice
 from parlance.v1.turn_pb2 import Capability
@@ -96,8 +98,6 @@ def _tools(request: AnswerRequest) -> list[Block]:
 
 
 def _output(request: AnswerRequest, thinking: str) -> dict[str, Any]:
-    from anthropic import transform_schema
-
     made: dict[str, Any] = {}
     if request.output_schema:
         try:

@@ -11,6 +11,7 @@ from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value
 from services.llm.providers import http, openai_client, sse
+from services.llm.providers.asked import checked
 from services.llm.providers.chat_answer import ChatAnswer
 from services.llm.providers.chat_request import asked
 from services.llm.providers.tool_names import ToolNames
@@ -50,7 +51,7 @@ class Compatible:
                 except (httpx2.HTTPError, httpx2.StreamError):
                     if not answer.finish:  # all was said: only its count is lost
                         raise
-            for value in answer.end():
+            for value in checked(request, answer.end()):
                 yield value
 
     async def aclose(self) -> None:

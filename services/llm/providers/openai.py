@@ -11,6 +11,7 @@ from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value
 from services.llm.providers import http, openai_client, sse
+from services.llm.providers.asked import checked
 from services.llm.providers.responses_answer import ResponsesAnswer
 from services.llm.providers.responses_request import asked
 from services.llm.providers.tool_names import ToolNames
@@ -49,7 +50,7 @@ class OpenAI:
                     async for event in events:
                         if event.startswith(b"[DONE]"):
                             break
-                        values = list(answer.values(json.loads(event)))
+                        values = list(checked(request, answer.values(json.loads(event))))
                         if answer.over:
                             await sse.read_out(chunks)
                         for value in values:

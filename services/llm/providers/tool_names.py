@@ -27,6 +27,7 @@ class ToolNames:
         for name in sorted(named - self._wire.keys()):
             self._ours[wire := self._free(name)] = name
             self._wire[name] = wire
+        self._asked: AnswerRequest | None = None if self._ours else request
 
     def wire(self, name: str) -> str:
         """As the vendor is told it."""
@@ -38,9 +39,9 @@ class ToolNames:
 
     def asked(self) -> AnswerRequest:
         """The request under the vendor's names; not to be changed."""
-        if not self._ours:
-            return self._request
-        made = AnswerRequest()
+        if self._asked is not None:
+            return self._asked
+        made = self._asked = AnswerRequest()
         made.CopyFrom(self._request)
         for tool in made.tools:
             tool.name = self._wire[tool.name]
