@@ -114,7 +114,7 @@ async def test_a_web_question_is_searched_and_its_sources_named_once() -> None:
         ended(),
         request=AnswerRequest(messages=[RAIN], capability=Capability.CAPABILITY_WEB),
     )
-    assert sent["tools"] == [{"type": "web_search"}]
+    assert sent["tools"] == [{"type": "web_search"}] and sent["max_tool_calls"] == 3
     assert [v for v in values if isinstance(v, Citation)] == [Citation(url="https://met.example/oslo", title="Met")]
 
 

@@ -156,6 +156,7 @@ class ResponsesAnswer:
             cache_read_tokens=int(of_read.get("cached_tokens") or 0),
             cache_write_tokens=int(of_read.get("cache_write_tokens") or 0),
             reasoning_tokens=int(of_written.get("reasoning_tokens") or 0),
+            web_searches=sum(item.get("type") == "web_search_call" for item in event["response"].get("output") or ()),
         )
 
 
