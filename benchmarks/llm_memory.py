@@ -50,7 +50,7 @@ async def _block(scene: Scene, n: int, count: int) -> None:
         await scene.asker.route(f"{vendor}:good")
         async with asyncio.TaskGroup() as group:
             for _ in range(_LANES):
-                group.create_task(_lane(scene, n, count // _LANES // len(VENDORS)))
+                group.create_task(_lane(scene, n, -(-count // _LANES // len(VENDORS))))
 
 
 async def _lane(scene: Scene, n: int, count: int) -> None:
