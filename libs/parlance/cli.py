@@ -130,6 +130,7 @@ def _talk(as_json: bool, stay: float, play: bool) -> Talk:
     show = cli_show.silent if as_json else cli_show.line
     settings = config.load()
     talk = Talk(settings.gateways, show, stays=stay > 0, play=play)
+    talk.device_id = settings.device
     talk.credentials = tls.own(settings.tls, tls.OPERATOR)
     return talk
 

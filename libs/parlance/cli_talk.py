@@ -41,6 +41,7 @@ class Talk:
         self._player = Player() if play else None
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self._hello = Hello()
+        self.device_id = ""
         self.credentials: Any = None  # where the gateway has certificates
         self.heard = Heard()
         self.told: Any = None
@@ -60,6 +61,7 @@ class Talk:
             encoding=AudioEncoding.AUDIO_ENCODING_FILE,
             listening=Listening.LISTENING_UNTIL_END,
             one_turn=not self._stays,
+            device_id=self.device_id,
         )
         self._hello = hello
         for start in range(0, len(data), _PIECE):
@@ -67,7 +69,7 @@ class Talk:
         self._put(ConverseRequest(audio_end=AudioEnd()))
 
     def send_text(self, text: str) -> None:
-        self._hello = Hello(one_turn=not self._stays)
+        self._hello = Hello(one_turn=not self._stays, device_id=self.device_id)
         self._put(ConverseRequest(text=Text(text=text)))
 
     async def run(self, stay_s: float) -> Heard:
@@ -140,7 +142,7 @@ class Talk:
             await handle(getattr(response, kind))
 
     async def _on_ready(self, ready: Any) -> None:
-        self._ready = True
+        self._ready, self.device_id = True, ready.device_id
 
     async def _on_accepted(self, accepted: Any) -> None:
         self.heard.turn_id, self.heard.transcript = accepted.turn_id, ""
@@ -182,6 +184,8 @@ class Talk:
             self._show("parlance", ended.say)
         if ended.outcome == Outcome.OUTCOME_CANCELLED:
             self._show("note", f"cancelled: {(name_of(Reason.Name(ended.reason)) or '').replace('_', ' ')}")
+        elif ended.reason == Reason.REASON_ASKED:  # by this device alone, and soon
+            self._show("note", f"to answer: PARLANCE_DEVICE={self.device_id} parlance ask yes")
         elif ended.HasField("error"):
             self._show("note", f"{name_of(Outcome.Name(ended.outcome))}: {ended.error.message}")
         self._cut_short()

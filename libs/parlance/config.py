@@ -72,6 +72,8 @@ class Config:
     name: str = ""
     persona: Path | None = None
     own_brand: bool = False
+    # Of a command line: the device that it is; "": each command is one of its own.
+    device: str = ""
     # A catalogue of language models of one's own, over the shipped one.
     catalogue: Path | None = None
 
@@ -131,6 +133,7 @@ def load() -> Config:
         kafka_client=values.one_of(
             env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS
         ),
+        device=env.get("PARLANCE_DEVICE", "").strip(),
         name=_name(env.get("PARLANCE_NAME")),
         persona=values.file(env.get("PARLANCE_PERSONA"), "PARLANCE_PERSONA"),
         own_brand=values.yes(env.get("PARLANCE_OWN_BRAND"), "PARLANCE_OWN_BRAND"),

@@ -140,12 +140,14 @@ def _known_settings(rules: Sequence[LlmRule], name: str) -> dict[str, str]:
 
 
 def _placed(rules: Sequence[LlmRule], made: LlmRule, instead: LlmRule | None) -> list[LlmRule]:
-    """In the place of `instead`; before the whole rule of the same capabilities; or before those for whatever."""
+    """In the place of `instead`; else before the whole rule of the same capabilities; else before those for more, or
+    for whatever is asked for: what is narrower goes first."""
     if instead is not None:
         return [made if rule is instead else rule for rule in rules]
-    same = [n for n, rule in enumerate(rules) if set(rule.capabilities) == set(made.capabilities) and not rule.share]
-    whatever = [n for n, rule in enumerate(rules) if not rule.capabilities]
-    at = (same or (whatever if made.capabilities else []) or [len(rules)])[0]
+    own = set(made.capabilities)
+    same = [n for n, rule in enumerate(rules) if set(rule.capabilities) == own and not rule.share]
+    wider = [n for n, rule in enumerate(rules) if not rule.capabilities or own < set(rule.capabilities)]
+    at = (same or (wider if own else []) or [len(rules)])[0]
     return [*rules[:at], made, *rules[at:]]
 
 

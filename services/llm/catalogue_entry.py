@@ -17,6 +17,8 @@ from services.llm.model import CAPABILITIES, Model, Prices
 
 TIERS = {"device": 1, "house": 2, "private": 3, "partner": 4}
 PRICES = ("input", "output", "cache_read", "cache_write")
+# Of a thousand of the vendor's own searches; left out: it has none, or they cost nothing.
+SEARCH = "web_search"
 PRICES_EXAMPLE = "prices: [{since: 2026-11-30, input: 1, output: 5, cache_read: 0.1, cache_write: 1.25}]"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*:[^\s*]*\*?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -96,11 +98,13 @@ def _prices(value: Any) -> tuple[Prices, ...]:
 def _prices_from(said: Any) -> Prices:
     if not isinstance(said, dict):
         raise ValueError(f"is a list, each with a day: {PRICES_EXAMPLE}")
-    if wrong := [key for key in said if key not in ("since", *PRICES)]:
-        raise ValueError(f"does not know '{wrong[0]}'{_near(wrong[0], ('since', *PRICES))}; each has since, {_LISTED}")
+    known = ("since", *PRICES, SEARCH)
+    if wrong := [key for key in said if key not in known]:
+        raise ValueError(f"does not know '{wrong[0]}'{_near(wrong[0], known)}; each has since, {_LISTED}")
     if missing := [key for key in ("since", *PRICES) if key not in said]:
         raise ValueError(f"has no {missing[0]}: each has since, {_LISTED}")
-    return Prices(since=_each("since", said, _day), **{key: _each(key, said, _price) for key in PRICES})
+    given = [*PRICES, *([SEARCH] if SEARCH in said else [])]
+    return Prices(since=_each("since", said, _day), **{key: _each(key, said, _price) for key in given})
 
 
 _LISTED = ", ".join(PRICES)

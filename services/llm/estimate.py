@@ -1,5 +1,6 @@
 """How much a question may cost at the most, before anybody has counted its tokens."""
 
+from dataclasses import replace
 from datetime import date
 
 from parlance.v1.llm_service_pb2 import AnswerRequest
@@ -16,6 +17,8 @@ _MARGIN = 10
 _MESSAGE, _IMAGE, _TOOLS = 10, 5_000, 600
 # What a vendor that looks into the web puts before its model.
 _PAGES = 20_000
+# How often one answer may search, where the vendor lets it be limited.
+SEARCHES = 3
 
 
 def input_tokens(request: AnswerRequest) -> int:
@@ -38,12 +41,13 @@ def most_nanos(request: AnswerRequest, model: Model, today: date) -> int | None:
         return None
     read = input_tokens(request) + (_PAGES if request.capability == Capability.CAPABILITY_WEB else 0)
     let = min(request.max_output_tokens or model.max_output_tokens, model.max_output_tokens)
-    return cost_nanos(_dearest(prices), Usage(input_tokens=read, output_tokens=let))
+    searches = SEARCHES if request.capability == Capability.CAPABILITY_WEB else 0
+    return cost_nanos(_dearest(prices), Usage(input_tokens=read, output_tokens=let, web_searches=searches))
 
 
 def _dearest(prices: Prices) -> Prices:
     dear = max(prices.input, prices.cache_write)
-    return Prices(prices.since, dear, prices.output, prices.cache_read, prices.cache_write)
+    return replace(prices, input=dear)
 
 
 def _of_tools(request: AnswerRequest) -> list[str]:

@@ -29,6 +29,8 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    # Of the vendor itself, in the web: billed one by one.
+    web_searches: int = 0
 
 
 # Text is plain str. A tool call comes whole; a citation where its page is known.

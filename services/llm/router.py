@@ -160,7 +160,7 @@ def _far(ask: _Ask, rule: LlmRule, model: Model) -> str:
     if rule.residency and rule.residency not in model.residency:
         return f"it does not promise to work in '{rule.residency}' alone"
     if model.vendor in ask.request.refused:
-        return f"the user said no to {model.vendor} this time"
+        return f"the user does not let {model.vendor} see this"
     never = ask.known.consent(ask.user, model.vendor) == Consent.CONSENT_NEVER
     return f"the user said never to {model.vendor}" if never and not _let_now(ask, model) else ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parlance.errors import Unavailable
-from parlance.v1.llm_service_pb2 import AnswerResponse, Citation, ToolCall, VendorState
+from parlance.v1.llm_service_pb2 import AnswerResponse, Citation, Finish, ToolCall, VendorState
 from services.llm.attempt import Attempt
 from services.llm.provider import Reasoning, Value
 from services.llm.words import Diverges, Words
@@ -73,7 +73,8 @@ class Telling:
 
     def rest(self, attempt: Attempt) -> Iterator[AnswerResponse]:
         """What was held back until the end of the text."""
-        text = _seamed(attempt, attempt.puts_back.rest() if attempt.puts_back else "", last=True)
+        cut = attempt.usage is not None and attempt.usage.finish == Finish.FINISH_LENGTH
+        text = _seamed(attempt, attempt.puts_back.rest(cut=cut) if attempt.puts_back else "", last=True)
         yield from self._text(text)
         if held := self._words.rest():
             yield AnswerResponse(text=held)

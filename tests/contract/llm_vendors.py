@@ -13,7 +13,7 @@ from tests.contract.llm_upstreams import Upstream
 @dataclass(frozen=True)
 class Vendor:
     """`paths`: where an upstream has its API; one that is not named has none. `lacks`: cases that it cannot show, for
-    its API, or the upstream's idea of it, has no such thing."""
+    its API, or the idea that the upstream (named before the case) has of it, has no such thing."""
 
     target: str
     paths: dict[str, str]
@@ -25,7 +25,9 @@ class Vendor:
         return self.target.partition(":")[0]
 
     def has(self, upstream: Upstream, case: str) -> bool:
-        return upstream.name in self.paths and case in upstream.cases and case not in self.lacks
+        if upstream.name not in self.paths or case not in upstream.cases:
+            return False
+        return not self.lacks & {case, f"{upstream.name}: {case}"}
 
     def base_url(self, upstream: Upstream) -> str:
         return upstream.url + self.paths[upstream.name]
@@ -33,6 +35,13 @@ class Vendor:
 
 VENDORS = (
     Vendor("anthropic:claude-haiku-5-5", {"aimock": "", "llmock": "/anthropic"}),
+    Vendor("compatible:tiny", {"aimock": "/v1", "llmock": "/v1"}),
+    Vendor(
+        "openai:gpt-6-luna",
+        {"aimock": "/v1", "llmock": "/v1"},
+        # It ends every answer of Responses as a whole one.
+        lacks=frozenset({"llmock: cut short", "llmock: refused"}),
+    ),
     Vendor(
         "google:gemini-3.8-flash",
         {"aimock": "", "llmock": "/gemini"},

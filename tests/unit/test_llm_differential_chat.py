@@ -62,7 +62,7 @@ def answers(draw: st.DrawFn) -> list[dict[str, Any]]:
     finish = "tool_calls" if calls else draw(st.sampled_from(["stop", "length", "content_filter"]))
     made = [chunk({"role": "assistant", "content": None}), *map(chunk, deltas), chunk({}, finish)]
     if draw(st.booleans()):
-        read_, written, cached, thought = (draw(st.integers(0, 9999)) for _ in range(4))
+        read_, written, cached, thought = (draw(st.integers(1, 9999)) for _ in range(4))
         details = {"prompt_tokens_details": {"cached_tokens": cached}}
         details["completion_tokens_details"] = {"reasoning_tokens": thought}
         usage = {"prompt_tokens": read_, "completion_tokens": written, "total_tokens": read_ + written, **details}

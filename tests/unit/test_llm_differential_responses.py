@@ -95,7 +95,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
         done = [{"type": "response.output_item.done", **at, "item": item}] if draw(st.integers(0, 4)) else []
         made += [*events, *done]
         output.append(item)
-    read_, written, cached, kept, thought = (draw(st.integers(0, 9999)) for _ in range(5))
+    read_, written, cached, kept, thought = (draw(st.integers(1, 9999)) for _ in range(5))
     usage = {
         "input_tokens": read_,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": kept},

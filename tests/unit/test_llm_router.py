@@ -92,6 +92,12 @@ def test_what_the_user_said_holds() -> None:
     assert names(routed(asking(consents=["far"]), r, what=never)) == ["far"]
 
 
+def test_whom_the_user_refused_this_question_is_passed_over_whatever_he_said_before() -> None:
+    for what in (known(), known(consent=Consent.CONSENT_ALWAYS)):
+        made = routed(asking(refused=["far"]), rule("r", "far", "cloud"), what=what)
+        assert names(made) == ["cloud"] and "does not let far" in why_not(made, "far")
+
+
 def test_a_rule_of_a_region_asks_those_who_promise_it_and_this_device() -> None:
     european = model("eu", "PRIVATE", residency=frozenset({"eu"}))
     made = routed(asking(), rule("r", "cloud", "eu", "own", residency="eu"), what=known(european))

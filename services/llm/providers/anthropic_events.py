@@ -82,6 +82,7 @@ class Events:
             cache_read_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=used("output_tokens_details", {}).get("thinking_tokens", 0),
+            web_searches=(used("server_tool_use") or {}).get("web_search_requests", 0),
         )
 
     @property

@@ -30,6 +30,8 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
         body.update(_thinking(request))
     if tools := _tools(request, names):
         body["tools"] = tools
+        if request.capability == Capability.CAPABILITY_WEB:
+            body["max_tool_calls"] = _SEARCHES
         if request.tool_choice in CHOICES:
             body["tool_choice"] = CHOICES[request.tool_choice]
     if request.output_schema:
@@ -37,6 +39,10 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
         format_ = {"type": "json_schema", "name": "answer", "schema": schema, "strict": closed(schema)}
         body["text"] = {"format": format_}
     return body
+
+
+# The vendor's own, each of which costs; it bounds no tool of the asker's.
+_SEARCHES = 3
 
 
 def most(request: AnswerRequest) -> int:
