@@ -194,7 +194,7 @@ def _model(name: str, read: Mapping[str, Any]) -> Model:
     return Model(
         name=name,
         wire_name=read.get("wire_name", wire_name),
-        vendor=read.get("vendor", provider),
+        vendor=read.get("vendor") or _vendor(provider, read["tier"], settings),
         speaks_as=read.get("speaks_as", ""),
         tier=read["tier"],
         context_tokens=read["context_tokens"],
@@ -206,6 +206,12 @@ def _model(name: str, read: Mapping[str, Any]) -> Model:
         shuts_down=read.get("shuts_down"),
         settings=settings,
     )
+
+
+def _vendor(provider: str, tier: int, settings: Mapping[str, str]) -> str:
+    """Whom its users let see their questions: two partners that speak one protocol are two."""
+    host = urlsplit(settings.get("base_url", "")).hostname if tier == Tier.TIER_PARTNER else None
+    return host or provider
 
 
 def address(settings: Mapping[str, str]) -> str:
