@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +9,7 @@ from dataclasses import replace
 
 import uvloop
 
-from parlance import access, metrics, tls
+from parlance import access, log, metrics, tls
 from parlance.bus_choice import for_services, without_rows
 from parlance.bus_journal import JournalBus
 from parlance.config import Config, make_home
@@ -34,7 +33,7 @@ _DRAIN_S = 4.0
 
 def run(config: Config) -> int:
     """Until SIGINT or SIGTERM. Raises ParlanceError where it cannot start; the message says what to do."""
-    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    log.configure(config.log_level)
     try:
         uvloop.run(_until_stopped(config))
     except BaseExceptionGroup as group:

@@ -12,6 +12,7 @@ import typer
 from parlance import cli_replay_run, cli_replay_show, cli_show, cli_sound, config, tls
 from parlance.cli_ask import Json, anywhere, console, errors, print_json, run_async
 from parlance.cli_egress import egress
+from parlance.cli_llm import llm_app
 from parlance.cli_more import dlq_app, import_app
 from parlance.cli_replay import replay_app
 from parlance.cli_routes import routes_app
@@ -41,6 +42,7 @@ Aloud = Annotated[
 ]
 ToFile = Annotated[Path | None, typer.Option("--out", help="Write the reply's sound to this WAV file.")]
 app.add_typer(routes_app, name="routes")
+app.add_typer(llm_app, name="llm")
 app.add_typer(import_app, name="import")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(replay_app, name="replay")
@@ -128,6 +130,7 @@ def _talk(as_json: bool, stay: float, play: bool) -> Talk:
     show = cli_show.silent if as_json else cli_show.line
     settings = config.load()
     talk = Talk(settings.gateways, show, stays=stay > 0, play=play)
+    talk.device_id = settings.device
     talk.credentials = tls.own(settings.tls, tls.OPERATOR)
     return talk
 

@@ -1,4 +1,4 @@
-"""`parlance egress`: what left this device, request by request, for a person to read."""
+"""`parlance egress`: what was sent to language models, request by request, for a person to read."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from parlance.cli_ask import Json, console, from_running, print_json, run_async
 from parlance.codes import code_of
+from parlance.egress import leaves
 from parlance.v1.gateway_service_pb2 import ListEgressRequest
 from parlance.v1.turn_pb2 import Tier
 
@@ -29,16 +30,18 @@ def egress(
     user: Annotated[str, typer.Option("--user", metavar="USER", help="What this user asked alone.")] = "",
     days: Annotated[int, typer.Option("--days", min=1, max=36_500, help="So many days, today included.")] = 30,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=_MOST, help="How many, newest first.")] = 20,
-    run: Annotated[str, typer.Option("--run", metavar="ID", help="A rehearsal's run instead of what happened.")] = "",
+    left: Annotated[
+        bool, typer.Option("--left", help="Only what left this device: nothing that a server on it got.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """What left this device: when, to whom, which classes of data, under which rules. Never the data."""
-    request = ListEgressRequest(user_id=user, days=days, limit=limit, run=run)
+    """What was sent to language models: when, to whom, which classes of data, under which rules. Never the data."""
+    request = ListEgressRequest(user_id=user, days=days, limit=limit, left_device=left)
     found = run_async(from_running("ListEgress", request))
     if as_json:
         print_json(egress_json(found))
     else:
-        console.print(egress_list(found, user, days))
+        console.print(egress_list(found, request))
 
 
 def egress_json(found: Any) -> dict[str, Any]:
@@ -57,6 +60,7 @@ def _entry_json(entry: Any) -> dict[str, Any]:
         "provider": provider,
         "model": model,
         "destination": sent.destination,
+        "left_device": leaves(sent.destination, sent.tier),
         "tier": code_of(Tier, sent.tier) or None,
         "data_classes": list(sent.data_classes),
         "bytes_sent": sent.bytes_sent,
@@ -75,20 +79,31 @@ def _at(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1e6, UTC).astimezone()
 
 
-def egress_list(found: Any, user: str, days: int) -> Any:
+def egress_list(found: Any, asked: ListEgressRequest) -> Any:
     """Four lines a request: when and to whom, what, how much and on what promise, under which rules."""
-    since = "today" if days == 1 else f"in the last {days} days"
-    if not found.entries:
-        return Text(f"Nothing {f'that {user} asked ' if user else ''}left this device {since}.")
-    count, of = len(found.entries), f" of {user}" if user else ""
-    requests = f"The newest {count:,} requests" if found.more else f"{count:,} request{'' if count == 1 else 's'}"
-    parts: list[Any] = [Text(f"{requests}{of} that left this device {since}\n", style="bold")]
+    since = "today" if asked.days == 1 else f"in the last {asked.days} days"
+    count = len(found.entries)
+    if not count:
+        of = f"that {asked.user_id} asked " if asked.user_id else ""
+        return Text(f"Nothing {of}{'left this device' if asked.left_device else 'was sent to a model'} {since}.")
+    parts: list[Any] = [Text(f"{_head(found, asked, since)}\n", style="bold")]
     for entry in found.entries:
         parts += [_title(entry), Padding(_body(entry), (0, 0, 1, 2), expand=False)]
     if found.more:
         shows = f"--limit {min(_MOST, count * 5)} shows them" if count < _MOST else "fewer --days are listed whole"
         parts.append(Text(f"There are more: {shows}.", style="yellow"))
     return Group(*parts)
+
+
+def _head(found: Any, asked: ListEgressRequest, since: str) -> str:
+    count = len(found.entries)
+    left = sum(leaves(e.egress.destination, e.egress.tier) for e in found.entries)
+    requests = f"The newest {count:,} requests" if found.more else f"{count:,} request{'' if count == 1 else 's'}"
+    if asked.user_id:
+        requests += f" of {asked.user_id}"
+    if left == count:
+        return f"{requests} that left this device {since}"
+    return f"{requests} {since}; {f'{left:,} of them' if left else 'nothing'} left this device"
 
 
 def _title(entry: Any) -> Text:
@@ -102,7 +117,7 @@ def _body(entry: Any) -> Text:
     what = f"{', '.join(sent.data_classes) or 'no class told'} to {sent.destination}"
     about = "about " if sent.estimated else ""
     bytes_ = f"{about}{sent.bytes_sent:,} bytes sent, {about}{sent.bytes_received:,} received"
-    region = f"in {sent.region}" if sent.region else "region not asked for"
+    region = f"in {sent.region.replace(',', ' or ')}" if sent.region else "region not asked for"
     told = [f"{bytes_}{', then cut off' if sent.cut else ''}", region, _kept(sent.retention_days)]
     return Text.assemble(f"{what}\n{'; '.join(told)}\n", (_under(entry), "dim"))
 

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from parlance import cli_replay_direct, cli_replay_search, clock, config, ids
+from parlance import cli_replay_direct, cli_replay_outside, cli_replay_search, clock, config, ids
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async
-from parlance.egress import leaves
 from parlance.errors import InvalidRequest, ParlanceError
 from parlance.v1.gateway_service_pb2 import GetStatsRequest, ListRoutesRequest
 
@@ -140,10 +139,10 @@ def _check_same(report: Path, before: dict[str, Any], facts: dict[str, Any]) -> 
 async def _check_running(outside: bool) -> None:
     """Whether somebody answers, and where open questions go: those of a load run may cost money there."""
     routes = (await from_running("ListRoutes", ListRoutesRequest())).routes
-    for route in routes:
-        to = dict(route.settings).get("base_url", "").partition("//")[2].partition("/")[0]
-        if route.stage == "llm" and leaves(to) and not outside:
-            raise InvalidRequest(f"open questions would go to {to}: allow it with --outside, or route llm elsewhere")
+    if outside:
+        return
+    for to in await cli_replay_outside.outside(routes):
+        raise InvalidRequest(f"open questions would go to {to}: allow it with --outside, or route llm elsewhere")
 
 
 class _Watch:

@@ -19,6 +19,7 @@ EXAMPLES = {
         "compatible:MODEL --set base_url=http://127.0.0.1:8000/v1": "any OpenAI-compatible server",
         "anthropic:claude-haiku-5-5": "Claude, with the key in ANTHROPIC_API_KEY",
         "openai:gpt-6-luna": "ChatGPT, with the key in OPENAI_API_KEY",
+        "google:gemini-3.8-flash": "Gemini, with the key in GEMINI_API_KEY",
         "scripted:echo": "says the question back; for tests",
         "unconfigured:": "none: says how to connect one",
     },
@@ -194,7 +195,8 @@ def _tell(made: RouteSet, as_json: bool) -> None:
     if as_json:
         print_json(cli_routes_show.route_json(made))
         return
-    what = f"{made.stage} has {len(made.rules)} rules now" if made.rules else f"{made.stage} is now {made.target}"
+    rules = "one rule" if len(made.rules) == 1 else f"{len(made.rules)} rules"
+    what = f"{made.stage} has {rules} now" if made.rules else f"{made.stage} is now {made.target}"
     back = f", {made.brings_back} again" if made.brings_back else ""
     console.print(f"{what} ({made.version}{back})", markup=False, soft_wrap=True)
     if made.rules:

@@ -58,7 +58,7 @@ def routes_table(found: Sequence[Any]) -> Any:
     for name in ("stage", "target", "version", "settings"):
         table.add_column(name, overflow="fold")
     for r in found:
-        settings = f"{len(r.rules)} rules, below" if r.rules else _settings(r)
+        settings = "by rules, below" if r.rules else _settings(r)
         table.add_row(r.stage, Text(r.target), r.version, Text(settings))
     told = [part for r in found for part in _told(r)]
     return Group(table, *told) if told else table

@@ -19,7 +19,7 @@ _LISTED = 100
 # What a turn takes from its first word to its question, where it was really spoken and did not come as a file.
 _SPOKEN_US = 50_000
 _STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "refused": "red"}
-_SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow"}
+_SPEAKERS = {"you": "bold", "parlance": "bold cyan", "unasked": "bold magenta", "note": "yellow", "source": "dim"}
 _console = Console(highlight=False)
 
 

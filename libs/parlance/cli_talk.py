@@ -2,12 +2,11 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parlance.cli_heard import Heard
 from parlance.cli_player import Player
-from parlance.cli_sound import Sound
 from parlance.cli_told import told
 from parlance.client import Client
 from parlance.conversation import Conversation
@@ -34,21 +33,6 @@ _ANSWER_S = 120.0
 _GOODBYE_S = 2.0
 
 
-@dataclass(slots=True)
-class Heard:
-    """What came back in one turn, and of what was said unasked after it."""
-
-    turn_id: str = ""
-    transcript: str = ""
-    clauses: list[str] = field(default_factory=list)
-    unasked: list[str] = field(default_factory=list)
-    ended: Any = None
-    # Nothing of the turn sounds any more.
-    silenced: bool = False
-    over: bool = False
-    sound: Sound = field(default_factory=Sound)
-
-
 class Talk:
     """One conversation with a running platform. `show` gets each line that a person wants to read."""
 
@@ -57,6 +41,7 @@ class Talk:
         self._player = Player() if play else None
         self._requests: asyncio.Queue[ConverseRequest | None] = asyncio.Queue()
         self._hello = Hello()
+        self.device_id = ""
         self.credentials: Any = None  # where the gateway has certificates
         self.heard = Heard()
         self.told: Any = None
@@ -76,6 +61,7 @@ class Talk:
             encoding=AudioEncoding.AUDIO_ENCODING_FILE,
             listening=Listening.LISTENING_UNTIL_END,
             one_turn=not self._stays,
+            device_id=self.device_id,
         )
         self._hello = hello
         for start in range(0, len(data), _PIECE):
@@ -83,7 +69,7 @@ class Talk:
         self._put(ConverseRequest(audio_end=AudioEnd()))
 
     def send_text(self, text: str) -> None:
-        self._hello = Hello(one_turn=not self._stays)
+        self._hello = Hello(one_turn=not self._stays, device_id=self.device_id)
         self._put(ConverseRequest(text=Text(text=text)))
 
     async def run(self, stay_s: float) -> Heard:
@@ -156,7 +142,7 @@ class Talk:
             await handle(getattr(response, kind))
 
     async def _on_ready(self, ready: Any) -> None:
-        self._ready = True
+        self._ready, self.device_id = True, ready.device_id
 
     async def _on_accepted(self, accepted: Any) -> None:
         self.heard.turn_id, self.heard.transcript = accepted.turn_id, ""
@@ -170,6 +156,9 @@ class Talk:
         asked = clause.turn_id == self.heard.turn_id
         (self.heard.clauses if asked else self.heard.unasked).append(clause.text)
         self._show("parlance" if asked else "unasked", clause.text)
+        for page in clause.sources:
+            self.heard.sources.append(page.url)
+            self._show("source", f"{page.title}  {page.url}".strip())
 
     async def _on_audio(self, audio: Any) -> None:
         pcm = self.heard.sound.add(audio.pcm, audio.sample_rate_hz)
@@ -195,6 +184,8 @@ class Talk:
             self._show("parlance", ended.say)
         if ended.outcome == Outcome.OUTCOME_CANCELLED:
             self._show("note", f"cancelled: {(name_of(Reason.Name(ended.reason)) or '').replace('_', ' ')}")
+        elif ended.reason == Reason.REASON_ASKED:  # by this device alone, and soon
+            self._show("note", f"to answer: PARLANCE_DEVICE={self.device_id} parlance ask yes")
         elif ended.HasField("error"):
             self._show("note", f"{name_of(Outcome.Name(ended.outcome))}: {ended.error.message}")
         self._cut_short()
@@ -227,6 +218,7 @@ class Talk:
             "transcript": heard.transcript or past.summary.text,
             "intent": past.summary.intent,
             "reply": " ".join(heard.clauses),
+            "sources": heard.sources,
             "unasked": " ".join(heard.unasked),
             "audio_seconds": round(heard.sound.seconds, 3),
             "stages": [

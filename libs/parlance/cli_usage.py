@@ -90,9 +90,9 @@ def _head(found: Any) -> Text:
     return Text(f"{cost} for {asked} {since}{cut}", style="bold")
 
 
-_REQUESTS = ("requests", "cut", "cost", "p50 ms", "p95 ms")
+_REQUESTS = ("requests", "failed", "cost", "p50 ms", "p95 ms")
 _OF_TOKENS = ("tokens in", "cached", "out", "thoughts")
-_ALL = ("requests", "cut", *_OF_TOKENS, "cost", "p50 ms", "p95 ms")
+_ALL = ("requests", "failed", *_OF_TOKENS, "cost", "p50 ms", "p95 ms")
 
 
 def _used(usage: Sequence[Any], wide: bool) -> list[Table]:
@@ -107,7 +107,7 @@ def _row(u: Any, cost: str) -> dict[str, str]:
         "rule": u.rule,
         "user": u.user_id,
         "requests": f"{u.requests:,}",
-        "cut": _count(u.failed),
+        "failed": _count(u.failed),
         "tokens in": _mark(u, u.input_tokens) + f"{u.input_tokens:,}",
         "cached": _count(u.cache_read_tokens),
         "out": _mark(u, u.output_tokens) + f"{u.output_tokens:,}",

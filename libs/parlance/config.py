@@ -3,13 +3,14 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
 from parlance import clock, secrets_file
+from parlance import setting_values as values
 from parlance.errors import InvalidRequest, Unavailable
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -29,7 +30,6 @@ PORTS: Mapping[str, int] = {
 }
 # In the home, where PARLANCE_SECRETS_FILE says nothing else.
 SECRETS = "secrets.env"
-_HOST_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 _SLOTS = 4
 
 
@@ -67,6 +67,13 @@ class Config:
     start_wait_s: float = 60.0
     # What carries the records of Kafka: "aiokafka" or "librdkafka".
     kafka_client: str = "aiokafka"
+    # As whom the assistant speaks: its name, a file that tells a language model how to speak, and whether whoever
+    # answers is said to be it.
+    name: str = ""
+    persona: Path | None = None
+    own_brand: bool = False
+    # Of a command line: the device that it is; "": each command is one of its own.
+    device: str = ""
     # A catalogue of language models of one's own, over the shipped one.
     catalogue: Path | None = None
 
@@ -102,28 +109,34 @@ class Config:
 def load() -> Config:
     """Raises InvalidRequest where a setting makes no sense."""
     env = os.environ
-    http = _address(env.get("PARLANCE_HTTP_LISTEN"), "PARLANCE_HTTP_LISTEN")
+    http = values.address(env.get("PARLANCE_HTTP_LISTEN"), "PARLANCE_HTTP_LISTEN")
     return Config(
         home=_home(),
         bus=env.get("PARLANCE_BUS", ""),
         database=env.get("PARLANCE_DATABASE", ""),
         database_password_file=env.get("PARLANCE_DATABASE_PASSWORD_FILE", ""),
-        grpc_port=_port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
-        http_port=_port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
+        grpc_port=values.port(env.get("PARLANCE_GRPC_PORT"), "PARLANCE_GRPC_PORT", 50051),
+        http_port=values.port(http.rpartition(":")[2] or env.get("PARLANCE_HTTP_PORT"), "PARLANCE_HTTP_PORT", 8080),
         user_id=env.get("PARLANCE_USER", "owner"),
         time_zone=_time_zone(env.get("PARLANCE_TIME_ZONE")),
-        log_level=_one_of(env.get("PARLANCE_LOG") or "warning", "PARLANCE_LOG", _LOG_LEVELS),
-        listen=_address(env.get("PARLANCE_LISTEN"), "PARLANCE_LISTEN"),
+        log_level=values.one_of(env.get("PARLANCE_LOG") or "warning", "PARLANCE_LOG", _LOG_LEVELS),
+        listen=values.address(env.get("PARLANCE_LISTEN"), "PARLANCE_LISTEN"),
         addresses=_addresses(env),
-        tls=_folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
+        tls=values.folder(env.get("PARLANCE_TLS"), "PARLANCE_TLS"),
         gateway_slot=_slot(env.get("PARLANCE_GATEWAY_SLOT")),
         http_host=http.rpartition(":")[0] or "127.0.0.1",
-        rehearsal=_yes(env.get("PARLANCE_REHEARSAL"), "PARLANCE_REHEARSAL"),
-        metrics=_address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
-        start_wait_s=_seconds(env.get("PARLANCE_START_WAIT_S"), "PARLANCE_START_WAIT_S", 60.0),
-        otlp=_url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
-        catalogue=_file(env.get("PARLANCE_CATALOGUE"), "PARLANCE_CATALOGUE"),
-        kafka_client=_one_of(env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS),
+        rehearsal=values.yes(env.get("PARLANCE_REHEARSAL"), "PARLANCE_REHEARSAL"),
+        metrics=values.address(env.get("PARLANCE_METRICS"), "PARLANCE_METRICS"),
+        start_wait_s=values.seconds(env.get("PARLANCE_START_WAIT_S"), "PARLANCE_START_WAIT_S", 60.0),
+        otlp=values.url(env.get("PARLANCE_OTLP"), "PARLANCE_OTLP"),
+        catalogue=values.file(env.get("PARLANCE_CATALOGUE"), "PARLANCE_CATALOGUE"),
+        kafka_client=values.one_of(
+            env.get("PARLANCE_KAFKA_CLIENT") or "aiokafka", "PARLANCE_KAFKA_CLIENT", _KAFKA_CLIENTS
+        ),
+        device=env.get("PARLANCE_DEVICE", "").strip(),
+        name=_name(env.get("PARLANCE_NAME")),
+        persona=values.file(env.get("PARLANCE_PERSONA"), "PARLANCE_PERSONA"),
+        own_brand=values.yes(env.get("PARLANCE_OWN_BRAND"), "PARLANCE_OWN_BRAND"),
     )
 
 
@@ -145,61 +158,20 @@ def _home() -> Path:
     return Path(os.environ.get("PARLANCE_HOME") or platformdirs.user_data_dir("parlance")).expanduser()
 
 
-def _seconds(value: str | None, name: str, default: float) -> float:
-    if not value:
-        return default
-    if not value.isdecimal():
-        raise InvalidRequest(f"{name} must be a whole number of seconds, not '{value}'")
-    return float(value)
-
-
-def _port(value: str | None, name: str, default: int) -> int:
-    if not value:
-        return default
-    if not value.isdigit() or not 0 < int(value) < 65536:
-        raise InvalidRequest(f"{name} must be a port number, not '{value}'")
-    return int(value)
-
-
-def _address(value: str | None, name: str) -> str:
-    found = _HOST_PORT.fullmatch(value) if value else None
-    if value and (found is None or not 0 < int(found[1]) < 65536):
-        raise InvalidRequest(f"{name} must be HOST:PORT, such as 0.0.0.0:50051, not '{value}'")
-    return value or ""
-
-
-def _url(value: str | None, name: str) -> str:
-    if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
-        raise InvalidRequest(f"{name} must be a URL such as http://127.0.0.1:4318, not '{value}'")
-    return (value or "").rstrip("/")
-
-
 def _addresses(env: Mapping[str, str]) -> dict[str, str]:
     """Where every service is asked: its replicas, or the place where it listens by itself."""
     made = {}
     for service, port in PORTS.items():
         name = f"PARLANCE_{service.upper()}_ADDRESS"
-        given = [_address(one.strip(), name) for one in env.get(name, "").split(",") if one.strip()]
+        given = [values.address(one.strip(), name) for one in env.get(name, "").split(",") if one.strip()]
         made[service.capitalize()] = ",".join(given) or f"127.0.0.1:{port}"
     return made
 
 
-def _folder(value: str | None, name: str) -> Path | None:
-    if value and not Path(value).is_dir():
-        raise InvalidRequest(f"{name} must be a folder that exists, not '{value}'")
-    return Path(value) if value else None
-
-
-def _file(value: str | None, name: str) -> Path | None:
-    if value and not Path(value).expanduser().is_file():
-        raise InvalidRequest(f"{name} must be a file that exists, not '{value}'")
-    return Path(value).expanduser() if value else None
-
-
-def _yes(value: str | None, name: str) -> bool:
-    if value not in (None, "", "0", "1"):
-        raise InvalidRequest(f"{name} is 1, or not set; not '{value}'")
-    return value == "1"
+def _name(value: str | None) -> str:
+    if value and not re.fullmatch(r"\w[\w .'-]{0,39}", value):
+        raise InvalidRequest("PARLANCE_NAME is a name that can be spoken, of 40 characters at most, such as Nova")
+    return value or ""
 
 
 def _slot(value: str | None) -> int:
@@ -212,12 +184,6 @@ def _time_zone(name: str | None) -> str:
     if name and not clock.known_time_zone(name):
         raise InvalidRequest(f"'{name}' is no time zone: set PARLANCE_TIME_ZONE to an IANA name, such as Europe/Madrid")
     return name or _system_time_zone()
-
-
-def _one_of(value: str, name: str, known: Sequence[str]) -> str:
-    if value.lower() not in known:
-        raise InvalidRequest(f"{name} is one of {', '.join(known)}, not '{value}'")
-    return value.lower()
 
 
 def _system_time_zone() -> str:

@@ -8,7 +8,6 @@ also serves health: the service's name tells whether it takes work, `bus` whethe
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -18,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from parlance import access, metrics, starting, tls
+from parlance import access, log, metrics, starting, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
@@ -79,7 +78,7 @@ def main(name: str, build: Build) -> int:
         return 0
     try:
         config = settings.load()
-        logging.basicConfig(level=config.log_level.upper(), format=f"%(asctime)s {name} %(levelname)s %(message)s")
+        log.configure(config.log_level, name)
         uvloop.run(_until_stopped(name, config, build))
     except starting.Ended:
         return 0

@@ -114,7 +114,7 @@ def _rule(name: str, edit: Edit, like: LlmRule) -> LlmRule:
     del made.targets[:]
     made.targets.append(_target(edit.target, edit, edit.settings))
     if edit.ceiling is not None:
-        made.ceiling = _one_of(edit.ceiling, TIERS, "a tier")
+        made.ceiling = one_of(edit.ceiling, TIERS, "a tier")
     if edit.residency is not None:
         made.residency = "" if edit.residency == ANYWHERE else edit.residency
     _spend(made.budget, edit.day, edit.month)
@@ -140,12 +140,14 @@ def _known_settings(rules: Sequence[LlmRule], name: str) -> dict[str, str]:
 
 
 def _placed(rules: Sequence[LlmRule], made: LlmRule, instead: LlmRule | None) -> list[LlmRule]:
-    """In the place of `instead`; before the whole rule of the same capabilities; or before those for whatever."""
+    """In the place of `instead`; else before the whole rule of the same capabilities; else before those for more, or
+    for whatever is asked for: what is narrower goes first."""
     if instead is not None:
         return [made if rule is instead else rule for rule in rules]
-    same = [n for n, rule in enumerate(rules) if set(rule.capabilities) == set(made.capabilities) and not rule.share]
-    whatever = [n for n, rule in enumerate(rules) if not rule.capabilities]
-    at = (same or (whatever if made.capabilities else []) or [len(rules)])[0]
+    own = set(made.capabilities)
+    same = [n for n, rule in enumerate(rules) if set(rule.capabilities) == own and not rule.share]
+    wider = [n for n, rule in enumerate(rules) if not rule.capabilities or own < set(rule.capabilities)]
+    at = (same or (wider if own else []) or [len(rules)])[0]
     return [*rules[:at], made, *rules[at:]]
 
 
@@ -180,11 +182,12 @@ def _name(capabilities: Sequence[int]) -> str:
 
 
 def _capabilities(names: Sequence[str]) -> list[Capability.ValueType]:
-    found = {_one_of(name, CAPABILITIES, "a capability") for name in names}
+    found = {one_of(name, CAPABILITIES, "a capability") for name in names}
     return [value for value in CAPABILITIES.values() if value in found]
 
 
-def _one_of(name: str, known: Mapping[str, T], what: str) -> T:
+def one_of(name: str, known: Mapping[str, T], what: str) -> T:
+    """The value of a name that an operator wrote. Raises InvalidRequest, with the nearest and all that there are."""
     if name.lower() not in known:
         raise InvalidRequest(f"'{name}' is not {what}{_near(name.lower(), list(known))}; known: {', '.join(known)}")
     return known[name.lower()]

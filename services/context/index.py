@@ -1,7 +1,7 @@
 """The personal index: what each user imported, ready to be asked, and the answers to what is asked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -49,6 +49,11 @@ class Index:
         known = await self._known(question.user, kind)
         answer = _of_contacts if kind == "contacts" else _of_calendar
         return await asyncio.to_thread(answer, known, question)
+
+    async def named(self, user: str, texts: Sequence[str]) -> list[str]:
+        """The names of contacts that stand in texts."""
+        known = await self._known(user, "contacts")
+        return known.spelled.found_in(texts) if known is not None else []
 
     async def _known(self, user: str, kind: str) -> Any:
         """Names or Calendar; None where the user never imported any."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from parlance.sounds import distance, sounds
 from services.context.contacts import Contact
+from services.context.spelled import Spelled
 
 # Farther than this is another name; two names closer together than the second are equally likely.
 _FARTHEST = 0.22
@@ -78,6 +79,7 @@ class Names:
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
         self._called: dict[str, list[Contact]] = {}
+        self.spelled = Spelled(contacts)
         for contact in contacts:
             for name in set(_variants(contact)):
                 self._called.setdefault(name, []).append(contact)

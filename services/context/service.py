@@ -24,10 +24,13 @@ from parlance.v1.context_pb2 import ContextAnswered, ContextEvent, ContextImport
 from parlance.v1.context_service_pb2 import (
     ContextImportRequest,
     ContextImportResponse,
+    IdentifyRequest,
+    IdentifyResponse,
     LookupRequest,
     LookupResponse,
 )
 from parlance.v1.gateway_service_pb2 import ImportResponse
+from parlance.v1.llm_service_pb2 import Identifier
 from parlance.v1.turn_pb2 import AnswerRecorded, End, Header
 from services.context import imports, tables
 from services.context.index import Index, Question
@@ -85,6 +88,11 @@ class ContextService:
         if call.remaining() <= 0:
             raise DeadlineExceeded("the turn's time was over before the lookup began")
         yield await self._answer(question, digest, call)
+
+    async def identify(self, request: IdentifyRequest, call: Call) -> AsyncGenerator[IdentifyResponse, None]:
+        """On record nowhere: whoever asks keeps it with what it was asked for."""
+        found = await self._index.named(_user(call), request.texts)
+        yield IdentifyResponse(identifiers=[Identifier(kind="person", text=name) for name in found])
 
     async def import_(self, request: ContextImportRequest, call: Call) -> AsyncGenerator[ContextImportResponse, None]:
         """Adds to what the user has and replaces what has the same UID; says what was skipped and why."""

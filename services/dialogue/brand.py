@@ -41,10 +41,12 @@ _ITSELF = re.compile(
     ).replace("NAME", rf"{_ANY}(?!\w)"),
     re.I,
 )
-_YOU = re.compile(r"\b(?:you|your|yours|yourself)\b", re.I)
-# Said of the assistant itself, whoever else is named.
+# Asked of the assistant itself, whoever else is named.
 _TO_IT = re.compile(
-    r"\b(?:are you|you are|you['\u2019]re|your (?:name|model|maker|vendor)|(?:made|built|created|trained) you)\b", re.I
+    r"\b(?:are you|you are|you['\u2019]re|your (?:name|model|maker|vendor|developer|creator|version|company)"
+    r"|(?:made|built|created|trained|call|calls|named|behind|runs|powers) you|you (?:called|run|based)"
+    r"|(?:which|what) (?:language )?model|introduce yourself|about yourself)\b",
+    re.I,
 )
 _ENDS = re.compile(r"[.!?…][\"')\]]*(?=\s|$)")
 
@@ -56,7 +58,7 @@ class Brand:
         self._name = persona.name or "your assistant"
         self._maker = f"the people behind {persona.name}" if persona.name else "the people who run me"
         self._named_by_user = bool(_NAME.search(asked))
-        self._about_itself = bool((_TO_IT if self._named_by_user else _YOU).search(asked))
+        self._about_itself = bool(_TO_IT.search(asked))
         # What was said of a sentence that goes on.
         self._begun = ""
 

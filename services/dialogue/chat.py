@@ -74,13 +74,20 @@ async def _ask(question: Question, turn: View) -> AsyncGenerator[Reply, None]:
         yield turn.close(OUTCOME_REFUSED, REASON_POLICY)
         return
     if needed.vendor:
-        question.vendor, question.speaks_as = needed.vendor, needed.speaks_as
-        for reply in _may_i(question, turn):
+        for reply in _may_i(_about(question, needed), turn):
             yield reply
         return
     for clause in replying.rest():
         yield clause
     yield turn.close(OUTCOME_ANSWERED, REASON_UNSPECIFIED)
+
+
+def _about(question: Question, needed: ConsentNeeded) -> Question:
+    """Raises PermissionDenied where the user has said no already."""
+    if needed.vendor in question.refused:
+        raise PermissionDenied(f"the user does not let {needed.vendor} see this")
+    question.vendor, question.speaks_as = needed.vendor, needed.speaks_as
+    return question
 
 
 def _may_i(question: Question, turn: View) -> tuple[Reply, Reply]:

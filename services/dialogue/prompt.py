@@ -21,6 +21,7 @@ def request_of(question: Question, state: SessionSnapshot) -> AnswerRequest:
         capability=question.capability or CAPABILITY_CHAT,
         consents=question.consents,
         refused=question.refused,
+        identifiers=state.identifiers,
     )
     add = made.messages.add
     add(role=ROLE_SYSTEM, text=system(state.persona))

@@ -67,7 +67,7 @@ class Replying:
         source = Source(url=_plain(citation.url), title=citation.title)
         if self._brand is not None and _REDIRECTS in source.url:
             source.url = f"https://{_host(source)}"
-        if source.url and source.url not in self._sources:
+        if source.url.startswith(("https://", "http://")) and source.url not in self._sources:
             self._sources[source.url] = source
             self._new.append(source)
 

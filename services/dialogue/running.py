@@ -17,6 +17,7 @@ from parlance.v1.reply_pb2 import ReplyEvent, TurnCompleted
 from parlance.v1.state_pb2 import OpenTurn, PlannedCall
 from services.dialogue import questions, rows
 from services.dialogue.handling import Handling
+from services.dialogue.named import Named
 from services.dialogue.parts import Parts
 from services.dialogue.sessions import Session, Sessions
 from services.dialogue.terminal import failure_of, snapshot_id
@@ -26,6 +27,7 @@ from services.dialogue.turns import Turns
 class Running:
     def __init__(self, parts: Parts, sessions: Sessions, turns: Turns) -> None:
         self._parts, self._sessions, self._turns = parts, sessions, turns
+        self._named = Named(parts.carrier)
 
     async def handle(self, session: Session, turn: OpenTurn, event: Any, cuts_in: bool = False) -> None:
         """Until the handler closes the turn, or fails and the turn is ended for it."""
@@ -54,6 +56,7 @@ class Running:
         if self._parts.persona is not None:
             turn.snapshot.persona.CopyFrom(self._parts.persona)
         answers = questions.take(session.row, turn, payload(event))
+        turn.snapshot.identifiers.extend(await self._named.in_turn(turn, payload(event)))
         turn.snapshot_id = snapshot_id(turn, event.header.event_id)
         if answers:  # it is used once: nobody may act on it before the row says by whom
             self._sessions.save(session)

@@ -10,10 +10,13 @@ from parlance.rpc import Carrier
 from services.dialogue.dialogue import TOPICS, Dialogue
 from services.dialogue.handler import converse
 from services.dialogue.parts import Parts
+from services.dialogue.persona import persona_of
 
 
 def start(ground: Ground, carrier: Carrier) -> Dialogue:
-    return Dialogue(Parts(ground.bus, ground.store, ground.sealing, carrier, converse, lead_s=lead_s(ground.bus)))
+    parts = Parts(ground.bus, ground.store, ground.sealing, carrier, converse, lead_s=lead_s(ground.bus))
+    parts.persona = persona_of(ground.config)
+    return Dialogue(parts)
 
 
 def lead_s(bus: Bus) -> float:

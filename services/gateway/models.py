@@ -59,10 +59,10 @@ async def _answer(parts: Parts, request: AnswerRequest, owner: Header) -> AsyncG
 
 
 def _header(request: AnswerRequest, owner: Header) -> Header:
+    """Of no turn: nobody ends one."""
     now = clock.now_us()
     return Header(
         event_id=ids.new(),
-        turn_id=ids.new(),
         session_id=ids.new(),
         user_id=owner.user_id,
         time_zone=owner.time_zone,

@@ -131,6 +131,7 @@ class Reply:
 
     def _show(self, clause: Any) -> None:
         shown = Clause(turn_id=self.turn_id, seq=clause.seq, text=clause.text, source=clause.source)
+        shown.sources.extend(clause.sources)
         if clause.HasField("card"):
             shown.card.CopyFrom(clause.card)
         self._outbox.put(ConverseResponse(clause=shown))

@@ -1,4 +1,4 @@
-"""What left this device, request by request: classes of data and sizes, never the data."""
+"""What was sent to language models, request by request: classes of data and sizes, never the data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,20 +28,22 @@ def departures(query: Query, asked: ListEgressRequest, since: str) -> ListEgress
     if not 0 <= asked.limit <= _MOST:
         raise InvalidRequest(f"1 to {_MOST} requests can be listed at once, not {asked.limit}")
     limit = asked.limit or _LISTED
-    known = [name for (name,) in query(_DESTINATIONS, (asked.run, since))]
-    away = [name for name in known if leaves(name)]
-    of_user = (asked.user_id,) if asked.user_id else ()
-    found = query(_sql(len(away), bool(of_user)), (asked.run, since, *of_user, *away, limit + 1))
+    wanted, parameters = [OF, "destination IS NOT NULL"], [asked.run, since]
+    if asked.user_id:
+        wanted.append("user_id = ?")
+        parameters.append(asked.user_id)
+    if asked.left_device:
+        away = [name for (name,) in query(_DESTINATIONS, (asked.run, since)) if leaves(name)]
+        wanted.append(f"({BEYOND} OR destination IN ({', '.join('?' * len(away))}))" if away else BEYOND)
+        parameters += away
+    found = query(_sql(wanted), (*parameters, limit + 1))
     return ListEgressResponse(entries=[_entry(row) for row in found[:limit]], more=len(found) > limit)
 
 
-def _sql(away: int, of_user: bool) -> str:
-    """Parameters: run, day, the user where one is asked for, `away` destinations, how many."""
-    user = " AND user_id = ?" if of_user else ""
-    listed = f"destination IN ({', '.join('?' * away)})" if away else "1 = 0"
+def _sql(wanted: Sequence[str]) -> str:
     return f"""
 SELECT {_AT}, turn_id, user_id, data_classes, retention_days, cut, bytes_estimated, {", ".join(_NAMES)}
-FROM ledger_call WHERE {OF} AND destination IS NOT NULL{user} AND ({BEYOND} OR {listed})
+FROM ledger_call WHERE {" AND ".join(wanted)}
 ORDER BY {_AT} DESC, call_id DESC, attempt DESC LIMIT ?"""
 
 

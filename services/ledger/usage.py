@@ -37,18 +37,17 @@ FROM summed LEFT JOIN took ON took.provider = summed.provider AND took.rule = su
     AND took.user_id = summed.user_id
 ORDER BY cost_nanos DESC, requests DESC, summed.provider, summed.rule, summed.user_id"""
 
-# A run's money is as real as any other.
+# As llm keeps its budgets: those of a run are its own.
 _SPENT = """
 SELECT COALESCE(user_id, ''), COALESCE(rule, ''), SUM(CASE WHEN began_at_us >= ? THEN cost_nanos ELSE 0 END),
     SUM(cost_nanos)
-FROM ledger_call WHERE stage = 'llm' AND cost_nanos IS NOT NULL AND began_at_us >= ?
+FROM ledger_call WHERE run = ? AND stage = 'llm' AND cost_nanos IS NOT NULL AND began_at_us >= ?
 GROUP BY COALESCE(user_id, ''), COALESCE(rule, '')"""
 
 
 def usage(query: Query, run: str, since: str, now_us: int) -> GetUsageResponse:
-    """Of one run, from the day `since` on, the dearest first; and what was spent in the day and the month of `now_us`,
-    whatever run it was for."""
-    made = GetUsageResponse(since=since, run=run, budgets=_spent(query, now_us))
+    """Of one run, from the day `since` on, the dearest first; and what it spent in the day and month of `now_us`."""
+    made = GetUsageResponse(since=since, run=run, budgets=_spent(query, run, now_us))
     for target, rule, user, requests, failed, *numbers in query(_USAGE, (run, since)):
         provider, _, model = target.partition(":")
         found = ModelUsage(provider=provider, model=model, rule=rule, user_id=user)
@@ -59,10 +58,11 @@ def usage(query: Query, run: str, since: str, now_us: int) -> GetUsageResponse:
     return made
 
 
-def _spent(query: Query, now_us: int) -> list[BudgetState]:
+def _spent(query: Query, run: str, now_us: int) -> list[BudgetState]:
     """Of the deployment, then of each user and each rule that spent something this month. Limits are not known here."""
     sums: dict[tuple[str, str], tuple[int, int]] = {("deployment", ""): (0, 0)}
-    for user, rule, today, month in query(_SPENT, _begins(now_us)):
+    day_us, month_us = _begins(now_us)
+    for user, rule, today, month in query(_SPENT, (day_us, run, month_us)):
         for of in (("deployment", ""), ("user", user), ("rule", rule)):
             if of == ("deployment", "") or of[1]:
                 before = sums.get(of, (0, 0))

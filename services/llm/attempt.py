@@ -12,6 +12,7 @@ from parlance.patience import Patience
 from parlance.v1.llm_pb2 import Attempt as Why
 from parlance.v1.llm_service_pb2 import AnswerRequest, Finish, ToolCall
 from parlance.v1.turn_pb2 import END_CANCELLED, END_COMPLETE, END_FAILED, End
+from services.llm import sane
 from services.llm.choice import Choice
 from services.llm.meter import METER, Meter
 from services.llm.provider import Provider, Reasoning, Usage, Value, words_of
@@ -86,9 +87,10 @@ class Attempt:
             async with aclosing(self.provider.answer(self.request)) as values:
                 while (value := await patience.next(values, limit)) is not None:
                     if isinstance(value, Usage):
-                        self.usage = value
+                        self.usage = value if sane.believable(value) else self._counted(value.finish)
                         limit = _REST_S
                         continue
+                    value = sane.whole(value)
                     self._took(value)
                     yield value
                     limit = limits.next_s
@@ -110,10 +112,12 @@ class Attempt:
         self.usage, self.end = self._counted(finish), END_COMPLETE
 
     def used(self) -> Usage:
-        """What it has used: as the vendor says, else as far as we can tell. A request that failed before it said
-        anything is billed by nobody."""
+        """What it has used: as the vendor says, else as far as we can tell. A request that never left, or failed before
+        it said anything, is billed by nobody."""
         if self.usage is not None:
             return self.usage
+        if getattr(self.provider, "counts", False) and not self.meter.requests:
+            return Usage()
         if self.end == END_FAILED and not self.first_us and not self.timed_out:
             return Usage(estimated=not self.meter.whole)
         return self._counted(Finish.FINISH_STOP)

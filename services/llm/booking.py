@@ -28,6 +28,7 @@ def usage_of(call_id: str, route: RouteSet, attempt: Attempt) -> UsageRecorded:
         cache_read_tokens=used.cache_read_tokens,
         cache_write_tokens=used.cache_write_tokens,
         reasoning_tokens=used.reasoning_tokens,
+        web_searches=used.web_searches,
         cost_nanos=cost_nanos(prices, used) if prices else 0,
         rule=choice.rule.name,
         why=attempt.why,

@@ -15,9 +15,10 @@ from parlance.errors import (
 )
 
 # What tells of the target, and not of the question.
-_COUNTS = (Unavailable, DeadlineExceeded, RateLimited, Internal)
-# What the next question will meet as well: a key that is not accepted, a quota that is used up.
-_HOPELESS = (QuotaExhausted, Unauthenticated, PermissionDenied)
+_COUNTS = (Unavailable, DeadlineExceeded, RateLimited, Internal, PermissionDenied)
+# What the next question will meet as well: a key that is not accepted, a quota that is used up. What is not permitted
+# may be one question alone: what stands before a vendor forbids some for their words.
+_HOPELESS = (QuotaExhausted, Unauthenticated)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Breaker:
             return ""
         left = state.open_until - self.now()
         if left > 0:
-            return f"it failed ({state.last}) and is left alone for {left:.0f} s more"
+            return f"it failed and is left alone for {left:.0f} s more: {state.last}"
         return "it failed and is being tried again just now" if state.probing else ""
 
     def begins(self, target: str) -> None:
@@ -77,4 +78,5 @@ class Breaker:
 
 
 def _said(error: ParlanceError) -> str:
-    return type(error).__name__
+    """What our errors say holds no words of a vendor and none of a user."""
+    return error.message or type(error).__name__

@@ -20,6 +20,10 @@ from services.llm.model import Model
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 _OWN = "a file of your own that PARLANCE_CATALOGUE names (services/llm/README.md shows one)"
 
+# Settings of providers that say where a question goes: what the tier and the region of an entry were told for.
+_WHERE = {"base_url", "proxy", "front", "region", "location", "project", "resource", "workspace", "profile"}
+_WHERE |= {"inference_geo", "data_residency"}
+
 
 class Catalogue:
     """`version`: "sha256:..." of the files that it was read from."""
@@ -46,12 +50,12 @@ class Catalogue:
         for found in self._named(target):
             if isinstance(found, str):
                 return found
-            told = f"tier {Tier.Name(found.tier).removeprefix('TIER_').lower()}"
-            own = f", base_url {found.settings['base_url']}" if "base_url" in found.settings else ""
-            there = entries.address(target.settings)
+            tier = Tier.Name(found.tier).removeprefix("TIER_").lower()
+            own = "".join(f", {name}={value}" for name, value in found.settings.items() if name in _WHERE)
             return (
-                f"the catalogue does not know '{target.target}' at {there} (it has {found.name} with {told}{own}): "
-                f"write an entry with this base_url, its tier and its prices into {_OWN}"
+                f"the catalogue does not know '{target.target}' with {' '.join(_moved(found, target))} (it has "
+                f"{found.name} with tier {tier}{own}): leave that out, or write an entry with that, its tier and its "
+                f"prices into {_OWN}"
             )
         near = difflib.get_close_matches(target.target, self._models, 1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
@@ -135,12 +139,24 @@ _Plain.yaml_implicit_resolvers = {}
 
 
 def _elsewhere(model: Model, target: LlmTarget) -> bool:
-    """The target's own address is not the one that the entry's tier was told for. A partner is one anywhere."""
-    given = entries.address(target.settings)
+    """The target is to be asked somewhere else than its entry tells of. A partner that promises no region is one
+    anywhere; on this machine any address of it will do."""
+    if model.tier == Tier.TIER_PARTNER and not model.residency:
+        return False
+    return bool(_moved(model, target))
+
+
+def _moved(model: Model, target: LlmTarget) -> list[str]:
+    """The settings of a target that lead somewhere else than those of its entry: "base_url=http://..."."""
+    said = {name: value for name, value in target.settings.items() if name in _WHERE}
     if model.tier == Tier.TIER_DEVICE:
-        return leaves(given)
-    own = entries.address(model.settings)
-    return model.tier != Tier.TIER_PARTNER and given not in ("", own)
+        said = {name: value for name, value in said.items() if not _here(name, value)}
+    return [f"{name}={value}" for name, value in said.items() if value != model.settings.get(name, "")]
+
+
+def _here(name: str, value: str) -> bool:
+    """An address of this machine."""
+    return name in ("base_url", "proxy") and not leaves(entries.host_of(value))
 
 
 def _of_many(model: Model, name: str) -> Model:

@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 from parlance.egress import leaves
 from parlance.errors import InvalidRequest
 from parlance.v1.turn_pb2 import Tier
+from services.llm.keys import VENDORS
 from services.llm.model import CAPABILITIES, Model, Prices
 
 TIERS = {"device": 1, "house": 2, "private": 3, "partner": 4}
 PRICES = ("input", "output", "cache_read", "cache_write")
+# Of a thousand of the vendor's own searches; left out: it has none, or they cost nothing.
+SEARCH = "web_search"
 PRICES_EXAMPLE = "prices: [{since: 2026-11-30, input: 1, output: 5, cache_read: 0.1, cache_write: 1.25}]"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*:[^\s*]*\*?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -95,11 +98,13 @@ def _prices(value: Any) -> tuple[Prices, ...]:
 def _prices_from(said: Any) -> Prices:
     if not isinstance(said, dict):
         raise ValueError(f"is a list, each with a day: {PRICES_EXAMPLE}")
-    if wrong := [key for key in said if key not in ("since", *PRICES)]:
-        raise ValueError(f"does not know '{wrong[0]}'{_near(wrong[0], ('since', *PRICES))}; each has since, {_LISTED}")
+    known = ("since", *PRICES, SEARCH)
+    if wrong := [key for key in said if key not in known]:
+        raise ValueError(f"does not know '{wrong[0]}'{_near(wrong[0], known)}; each has since, {_LISTED}")
     if missing := [key for key in ("since", *PRICES) if key not in said]:
         raise ValueError(f"has no {missing[0]}: each has since, {_LISTED}")
-    return Prices(since=_each("since", said, _day), **{key: _each(key, said, _price) for key in PRICES})
+    given = [*PRICES, *([SEARCH] if SEARCH in said else [])]
+    return Prices(since=_each("since", said, _day), **{key: _each(key, said, _price) for key in given})
 
 
 _LISTED = ", ".join(PRICES)
@@ -181,12 +186,15 @@ def _read(name: str, key: str, value: Any) -> Any:
 def _model(name: str, read: Mapping[str, Any]) -> Model:
     provider, _, wire_name = name.partition(":")
     settings = {**read.get("settings", {}), **{k: read[k] for k in ("base_url", "api_key_env") if k in read}}
-    if read["tier"] == Tier.TIER_DEVICE and leaves(address(settings)):
+    # A vendor's provider without an address asks its vendor.
+    if read["tier"] == Tier.TIER_DEVICE and (
+        leaves(address(settings)) or (provider in VENDORS and not address(settings))
+    ):
         raise InvalidRequest(f"{name}: base_url is no address of this machine, so its tier is not device")
     return Model(
         name=name,
         wire_name=read.get("wire_name", wire_name),
-        vendor=read.get("vendor", provider),
+        vendor=read.get("vendor") or _vendor(provider, read["tier"], settings),
         speaks_as=read.get("speaks_as", ""),
         tier=read["tier"],
         context_tokens=read["context_tokens"],
@@ -200,9 +208,20 @@ def _model(name: str, read: Mapping[str, Any]) -> Model:
     )
 
 
+def _vendor(provider: str, tier: int, settings: Mapping[str, str]) -> str:
+    """Whom its users let see their questions: two partners that speak one protocol are two."""
+    host = urlsplit(settings.get("base_url", "")).hostname if tier == Tier.TIER_PARTNER else None
+    return host or provider
+
+
 def address(settings: Mapping[str, str]) -> str:
     """Host and port of `base_url`; "": there is none."""
-    return urlsplit(settings.get("base_url", "")).netloc.rpartition("@")[2]
+    return host_of(settings.get("base_url", ""))
+
+
+def host_of(url: str) -> str:
+    """Host and port, without a name and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from urllib.parse import urlsplit
 
 from parlance.errors import InvalidRequest
 from parlance.v1.control_pb2 import Budget, LlmRule, LlmTarget, RouteSet
@@ -48,6 +49,12 @@ def _check_rule(rule: LlmRule, models: Models, today: date) -> None:
 
 
 def _check_target(target: LlmTarget, models: Models, today: date) -> Model:
+    for name, value in target.settings.items():
+        if "@" in urlsplit(value).netloc:
+            raise InvalidRequest(
+                f"'{target.target}': {name} holds a name or a password, and a route keeps none: leave them out, and "
+                "name the variable of a key by --set api_key_env=NAME"
+            )
     model = models.find(target)
     if model is None:
         raise InvalidRequest(models.missing(target))

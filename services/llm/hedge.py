@@ -33,6 +33,8 @@ class Race:
             told = await _within(lane, after_s)
             if told is None and (other := await self.second()) is not None:
                 running[other] = self.spawn(self._pump(other, lane))
+                # One that is stopped before its first step would never be ended, and its money stay reserved.
+                await asyncio.sleep(0)
             async with aclosing(_heard(lane, running, told)) as heard:
                 async for attempt, value in heard:
                     yield attempt, value

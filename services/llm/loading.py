@@ -1,6 +1,7 @@
 """Providers, made once for each target with its settings."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 from parlance import providers
@@ -16,35 +17,30 @@ class Loading:
 
     def __init__(self, secret: Callable[[str], str]) -> None:
         self._secret = secret
-        self._made: dict[bytes, Provider] = {}
-        # Those that are being made: whoever asks meanwhile waits for the same one.
-        self._making: dict[bytes, asyncio.Future[Provider]] = {}
+        self._of_target: dict[bytes, Provider] = {}
+        # By all that a provider is made with: a route that is set again goes on with its connections, and another key
+        # is another provider.
+        self._made: dict[tuple[str, ...], Provider] = {}
+        # Providers are made in threads, and many may ask for one at once.
+        self._lock = threading.Lock()
 
     async def provider(self, target: LlmTarget, model: Model | None) -> Provider:
         """A vendor's SDK takes a second to import. Raises InvalidRequest where it cannot be made; the message says what
         mends it."""
-        key = _key(target)
-        if (made := self._made.get(key)) is not None:
-            return made
-        making = self._making.get(key)
-        if making is None:
-            making = asyncio.get_running_loop().run_in_executor(None, self.make, target, model)
-            self._making[key] = making
-            making.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(making)
+        made = self._of_target.get(_key(target))
+        return made if made is not None else await asyncio.to_thread(self.make, target, model)
 
     def make(self, target: LlmTarget, model: Model | None) -> Provider:
+        """With the keys and addresses as they are now."""
         provider, _, wire_name = target.target.partition(":")
         settings = filled(provider, {**(model.settings if model else {}), **target.settings}, self._secret)
         called = f"{provider}:{model.wire_name if model else wire_name}"
-        made: Provider = providers.load("llm", PROVIDERS, called, **settings)
-        self._made[_key(target)] = made
-        return made
-
-    def _ended(self, key: bytes, done: "asyncio.Future[Provider]") -> None:
-        self._making.pop(key, None)
-        if not done.cancelled():
-            done.exception()  # who waited for it has been told, if anybody still did
+        key = (called, *(word for pair in sorted(settings.items()) for word in pair))
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = providers.load("llm", PROVIDERS, called, **settings)
+            self._of_target[_key(target)] = self._made[key]
+            return self._made[key]
 
     async def aclose(self) -> None:
         for provider in self._made.values():

@@ -10,17 +10,21 @@ from services.llm.provider import Usage
 
 # Of one million tokens at one dollar, each token costs so many dollars / 1e9.
 _NANOS_A_TOKEN = Decimal(1000)
+# And of a thousand searches at one dollar, each costs so many.
+_NANOS_A_SEARCH = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars for a million tokens, from the day `since` on."""
+    """US dollars for a million tokens, and for a thousand of the vendor's own web searches, from the day `since`
+    on."""
 
     since: date
     input: Decimal
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
+    web_search: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def cost_nanos(prices: Prices, usage: Usage) -> int:
         + usage.cache_write_tokens * prices.cache_write
         + usage.output_tokens * prices.output
     )
-    return int((dollars * _NANOS_A_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+    nanos = dollars * _NANOS_A_TOKEN + usage.web_searches * prices.web_search * _NANOS_A_SEARCH
+    return int(nanos.to_integral_value(ROUND_HALF_EVEN))
 
 
 def day_of(us: int) -> date:

@@ -120,7 +120,7 @@ class LlmService:
 
     async def _begin(self, request: AnswerRequest, call: Call) -> AsyncGenerator[AnswerResponse, None]:
         """The newest route is fixed when the answer begins, and named in it."""
-        route = self._route()
+        route = self._choosing.noted(self._route())
         if limited(route):
             await self._parts.follow()
         choices = self._choosing.able(request, call.header, route)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from parlance.money import dollars
 from parlance.v1.control_pb2 import Budget, LlmRule, RouteSet
 from parlance.v1.llm_pb2 import UsageRecorded
 from parlance.v1.turn_pb2 import Header
@@ -52,8 +53,8 @@ class Spending:
                 key = (of, name, period, header.run)
                 used = self._spent.get(key, 0)
                 if limit and used + self._reserved.get(key, 0) + nanos > limit:
-                    spent = f"{dollars(used)} spent, up to {dollars(nanos)} for this"
-                    return f"{_whose(key)} {dollars(limit)} would be passed ({spent}; {_RAISES} raises it)"
+                    spent = f"${dollars(used)} spent, up to ${dollars(nanos)} for this"
+                    return f"{_whose(key)} ${dollars(limit)} would be passed ({spent}; {_RAISES} raises it)"
         return ""
 
     def begin_again(self) -> None:
@@ -119,13 +120,6 @@ def _limits(user: str, route: RouteSet, rule: LlmRule) -> Iterator[tuple[Budget,
     yield route.budgets.deployment, "deployment", ""
     yield route.budgets.user, "user", user
     yield rule.budget, "rule", rule.name
-
-
-def dollars(nanos: int) -> str:
-    """ "$1.50", "$0.0004": as many digits as it needs, two at least."""
-    whole = f"{nanos // 10**9}.{nanos % 10**9:09d}".rstrip("0")
-    head, _, tail = whole.partition(".")
-    return f"${head}.{tail.ljust(2, '0')}"
 
 
 def _whose(key: Key) -> str:

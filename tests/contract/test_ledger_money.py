@@ -110,7 +110,8 @@ def test_what_is_spent_counts_by_the_day_and_the_month_of_utc(desk: Desk) -> Non
         Asked(hours=-7.99, used={"cost_nanos": 10}),
         Asked(hours=-14 * 24 - 8.01, used={"cost_nanos": 100}),
         Asked(user="ben", rule="web", hours=-14 * 24 - 7.99, used={"cost_nanos": 1000}),
-        Asked(user="", rule="", hours=1, run="load", used={"cost_nanos": 10_000}),
+        Asked(user="", rule="", hours=1, used={"cost_nanos": 10_000}),
+        Asked(user="ben", run="load", used={"cost_nanos": 7}),
     )
     assert spent(desk.usage()) == {
         ("deployment", ""): (10_010, 11_011),
@@ -119,6 +120,8 @@ def test_what_is_spent_counts_by_the_day_and_the_month_of_utc(desk: Desk) -> Non
         ("rule", "chat"): (10, 11),
         ("rule", "web"): (0, 1000),
     }
+    # A run has budgets of its own.
+    assert spent(desk.usage("load")) == dict.fromkeys([("deployment", ""), ("user", "ben"), ("rule", "chat")], (7, 7))
     # On the first of the next month nothing is spent yet.
     assert spent(desk.usage(now_us=int(datetime(2027, 2, 1, tzinfo=UTC).timestamp()) * 1_000_000)) == {
         ("deployment", ""): (0, 0)
@@ -164,6 +167,14 @@ def test_what_a_proxy_of_this_machine_passes_on_has_left_and_a_model_on_it_has_n
         Asked(target=HOUSE, to="192.168.1.7:8000", tier=Tier.TIER_DEVICE),
         Asked(target="scripted:echo", to="", tier=Tier.TIER_DEVICE),
     )
-    assert {e.egress.destination for e in desk.left().entries} == {"127.0.0.1:9000", "192.168.1.7:8000"}
+    left = {"127.0.0.1:9000", "192.168.1.7:8000"}
+    assert {e.egress.destination for e in desk.left(left_device=True, user_id="anna").entries} == left
+    # What went to a server here is on record too; what never left the process is not.
+    assert {e.egress.destination for e in desk.left().entries} == {"127.0.0.1:8000", *left}
     told = stats(desk.store.query, "", EVER)
-    assert {e.destination for e in told.egress} == {"127.0.0.1:9000", "192.168.1.7:8000"}
+    assert {e.destination for e in told.egress} == left
+
+
+def test_where_nothing_left_nothing_is_listed(desk: Desk) -> None:
+    desk.tell(Asked(target=HOUSE, to="127.0.0.1:8000", tier=Tier.TIER_DEVICE))
+    assert not desk.left(left_device=True).entries and len(desk.left().entries) == 1

@@ -11,6 +11,8 @@ from parlance.errors import InvalidRequest, ParlanceError
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
 from services.llm.provider import Usage
 from services.llm.providers import PROVIDERS
+from tests.unit import anthropic_streams as anthropic
+from tests.unit import google_streams as google
 from tests.unit.sse_server import event, whole
 
 httpx2 = pytest.importorskip("httpx2", reason="the extra `llm` is not installed")
@@ -41,7 +43,21 @@ def _client(stream: _Stream) -> openai.AsyncOpenAI:
     )
 
 
+def _emulated(vendor: str) -> Any:
+    """Over the network's place, which has a whole answer of the vendor."""
+    pytest.importorskip("httpx2", reason="the extra `llm` is not installed")
+    from tests.unit import test_llm_anthropic, test_llm_google, vendor_wire
+
+    if vendor == "google":
+        chunks = [google.chunk(google.part("It is ")), google.chunk(google.part("sunny."), finish="STOP")]
+        return test_llm_google.connected(vendor_wire.Vendor(google.wire(chunks)))
+    events = [anthropic.start(), *anthropic.text(0, "It is ", "sunny."), *anthropic.end()]
+    return test_llm_anthropic.connected(vendor_wire.Vendor(anthropic.wire(events)))
+
+
 MADE: dict[str, Callable[[], Any]] = {
+    "anthropic": lambda: _emulated("anthropic"),
+    "google": lambda: _emulated("google"),
     "scripted": lambda: providers.load("llm", PROVIDERS, "scripted:echo"),
     "scripted story": lambda: providers.load("llm", PROVIDERS, "scripted:story"),
     "unconfigured": lambda: providers.load("llm", PROVIDERS, "unconfigured:"),
@@ -87,8 +103,15 @@ async def test_a_stream_that_ends_without_its_last_event_is_an_error_never_a_sho
     assert failure.value.retryable and stream.closed
 
 
-@pytest.mark.parametrize("target", ["compatible:m", "nobody:x"])
-def test_a_route_that_cannot_work_is_refused_with_what_to_do(target: str) -> None:
-    with pytest.raises(InvalidRequest) as refusal:
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("compatible:m", "base_url"),
+        ("nobody:x", "known:"),
+        ("anthropic:m", "ANTHROPIC_API_KEY"),
+        ("google:m", "GEMINI_API_KEY"),
+    ],
+)
+def test_a_route_that_cannot_work_is_refused_with_what_to_do(target: str, said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
         providers.load("llm", PROVIDERS, target)
-    assert "base_url" in refusal.value.message or "known:" in refusal.value.message

@@ -50,6 +50,7 @@ class Platform:
             "PARLANCE_GRPC_PORT": str(self.grpc_port),
             "PARLANCE_HTTP_PORT": str(self.http_port),
             "PARLANCE_TIME_ZONE": "Europe/Madrid",
+            "PARLANCE_CATALOGUE": str(ROOT / "tests/e2e/catalogue.yaml"),
             "COLUMNS": "200",
             **self.extra,
         }

@@ -86,7 +86,8 @@ def test_usage_and_egress_tell_whose_questions_went_where(platform: Platform) ->
     }
     assert platform.json("egress", "--user", "owner") == {"requests": [], "more": False}
     assert "everybody" in platform.cli("usage").stdout
-    assert platform.cli("egress", "--days", "7").stdout == "Nothing left this device in the last 7 days.\n"
+    assert platform.cli("egress", "--days", "7").stdout == "Nothing was sent to a model in the last 7 days.\n"
+    assert platform.cli("egress", "--left").stdout == "Nothing left this device in the last 30 days.\n"
     assert platform.cli("egress", "--limit", "0").returncode == platform.cli("usage", "--days", "0").returncode == 2
 
 

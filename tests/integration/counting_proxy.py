@@ -1,5 +1,6 @@
 """A TCP proxy that stands outside and counts the bytes of the bodies of HTTP/1.1 that pass: of each request, by the
-number in its "question-N", and of its response. It knows nothing of Parlance.
+number in its "question-N", and of its response. A request of which its head alone came is none. It knows nothing of
+Parlance.
 
 python -m tests.integration.counting_proxy TARGET_PORT     prints its own port; a JSON list of what passed at the end of
                                                            its standard input
@@ -9,9 +10,11 @@ import asyncio
 import json
 import re
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 _MARK = re.compile(rb"question-(\d+)\b")
+_LONGEST = 20
 
 
 @dataclass
@@ -23,6 +26,8 @@ class Exchange:
     received: int = 0
     status: int = 0
     whole: bool = False
+    # The end of what came of the request: its number may be cut in two.
+    tail: bytes = b""
 
 
 @dataclass
@@ -98,6 +103,9 @@ class _Messages:
         return True
 
 
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 class Counter:
     def __init__(self, target: int) -> None:
         self._target = target
@@ -110,6 +118,11 @@ class Counter:
             near_out.close()
             return
         here: list[Exchange] = []
+        with suppress(asyncio.CancelledError):
+            await self._both(here, (near_in, near_out), (far_in, far_out))
+
+    async def _both(self, here: list[Exchange], near: _Ends, far: _Ends) -> None:
+        (near_in, near_out), (far_in, far_out) = near, far
         async with asyncio.TaskGroup() as group:
             up = group.create_task(self._pass(near_in, far_out, lambda data, m: self._asked(here, data, m)))
             down = group.create_task(self._pass(far_in, near_out, lambda data, m: _answered(here, data, m)))
@@ -139,8 +152,10 @@ class Counter:
                 self.seen.append(here[-1])
             elif kind == "body":
                 here[-1].sent += len(part)
-                if found := _MARK.search(part):
+                seen = here[-1].tail + part
+                if found := _MARK.search(seen):
                     here[-1].question = int(found[1])
+                here[-1].tail = seen[-_LONGEST:] if not found else b""
 
 
 def _answered(here: list[Exchange], data: bytes, messages: _Messages) -> None:
@@ -161,7 +176,12 @@ async def main(target: int) -> None:
     server = await asyncio.start_server(counter.serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    print(json.dumps([asdict(exchange) for exchange in counter.seen]), flush=True)
+    print(json.dumps([_told(exchange) for exchange in counter.seen if exchange.sent]), flush=True)
+    server.close()
+
+
+def _told(exchange: Exchange) -> dict[str, object]:
+    return {name: value for name, value in asdict(exchange).items() if name != "tail"}
 
 
 if __name__ == "__main__":

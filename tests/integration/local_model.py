@@ -13,6 +13,8 @@ def main(weights: str) -> None:
     params.model.path = weights
     params.port, params.n_ctx, params.n_parallel = 0, 1024, 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.endpoint_metrics = True
+    params.sampling.temp = 0
     server = xllamacpp.Server(params)
     print("at", server.listening_address, flush=True)
     sys.stdin.read()

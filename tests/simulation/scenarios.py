@@ -15,6 +15,8 @@ from tests.simulation.run import Run
 from tests.simulation.world import Faults, World
 
 _TURNS = 20
+# What is said, by how often.
+SAYS = ("chat", "chat", "chat", "note", "note", "list", "timer", "hello", "look", "repeat")
 _READ_BY = {"dialogue": ("session.v1", "intent.v1", "effect.v1"), "intent": ("session.v1", "speech.v1")}
 # A spoken turn whose sound was lost ends a minute after it began; a timer that nobody hears after an hour.
 _LONGEST_REST_S = 4000.0
@@ -114,7 +116,7 @@ async def _random_life(run: Run) -> Verdict:
 def _begin(run: Run, n: int) -> None:
     chance, world = run.world.chance, run.world
     client = chance.choice(run.clients)
-    what = chance.choice(("chat", "chat", "chat", "note", "note", "list", "timer", "hello", "look", "repeat"))
+    what = chance.choice(SAYS)
     text = f"{what} {chance.randint(1, 3) if what == 'timer' else f'n{n}'}"
     device.ANSWER_US = chance.choice((60_000, 300_000, ANSWER_US, ANSWER_US))
     device.HEAR_US = chance.choice((500_000, 60_000_000, 60_000_000))

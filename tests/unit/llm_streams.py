@@ -13,6 +13,8 @@ from services.llm.provider import Value
 
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
+# Those that the model is given.
+TOOLS = st.sampled_from(["f", "g_2"])
 OBJECTS = st.dictionaries(
     WORDS, st.one_of(WORDS, st.integers(-99, 99), st.none(), st.lists(WORDS, max_size=2)), max_size=3
 )

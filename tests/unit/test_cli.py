@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parlance import cli, cli_doctor
-from parlance.cli_talk import Heard
+from parlance.cli_heard import Heard
 from parlance.v1.gateway_service_pb2 import Ended
 from parlance.v1.reply_pb2 import Outcome
 

@@ -14,6 +14,7 @@ from parlance.v1.gateway_service_pb2 import (
     BudgetState,
     EgressEntry,
     GetUsageResponse,
+    ListEgressRequest,
     ListEgressResponse,
     ModelUsage,
 )
@@ -126,7 +127,7 @@ def test_programs_get_money_as_exact_decimals() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_people_read_what_left_and_under_which_rules(width: int) -> None:
     found = ListEgressResponse(entries=[left(), left(retention_days=-1, region="", cut=True, tier=0)], more=True)
-    text = " ".join(shown(egress_list(found, "anna", 30), width).split())
+    text = " ".join(shown(egress_list(found, ListEgressRequest(user_id="anna", days=30)), width).split())
     for words in (
         "The newest 2 requests of anna that left this device in the last 30 days",
         "anthropic:claude-haiku-5-5 a third party",
@@ -145,20 +146,44 @@ def test_people_read_what_left_and_under_which_rules(width: int) -> None:
     [
         ({"retention_days": 0}, "; not kept\n"),
         ({"retention_days": 1}, "; kept 1 day\n"),
+        ({"region": "eu,us"}, "; in eu or us; kept"),
         ({"estimated": True}, "about 12,345 bytes sent, about 3,456 received;"),
         ({"tier": Tier.TIER_HOUSE}, "anthropic:claude-haiku-5-5 our own cloud"),
         ({"policy_version": "7"}, "catalogue 7, turn"),
     ],
 )
 def test_a_request_is_told_as_it_was(more: dict[str, Any], said: str) -> None:
-    text = shown(egress_list(ListEgressResponse(entries=[left(**more)]), "", 1), 120)
+    text = shown(egress_list(ListEgressResponse(entries=[left(**more)]), ListEgressRequest(days=1)), 120)
     assert said in text.replace(" \n", "\n") and text.startswith("1 request that left this device today\n")
 
 
-def test_where_nothing_left_it_says_so() -> None:
-    assert shown(egress_list(ListEgressResponse(), "", 1), 80) == "Nothing left this device today.\n"
-    assert "Nothing that ben asked left this device in the last 7 days." in shown(
-        egress_list(ListEgressResponse(), "ben", 7), 80
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (ListEgressRequest(days=1), "Nothing was sent to a model today."),
+        (ListEgressRequest(days=1, left_device=True), "Nothing left this device today."),
+        (
+            ListEgressRequest(days=7, left_device=True, user_id="ben"),
+            "Nothing that ben asked left this device in the last 7 days.",
+        ),
+    ],
+)
+def test_where_nothing_was_sent_it_says_so(asked: ListEgressRequest, said: str) -> None:
+    assert shown(egress_list(ListEgressResponse(), asked), 80) == f"{said}\n"
+
+
+def test_what_went_to_a_server_here_is_no_more_than_that() -> None:
+    here = left(destination="127.0.0.1:8000", tier=Tier.TIER_DEVICE)
+    asked = ListEgressRequest(days=1)
+    assert [r["left_device"] for r in egress_json(ListEgressResponse(entries=[left(), here]))["requests"]] == [
+        True,
+        False,
+    ]
+    text = shown(egress_list(ListEgressResponse(entries=[left(), here]), asked), 80)
+    assert text.startswith("2 requests today; 1 of them left this device\n") and "  on this machine" not in text
+    assert "haiku-5-5 on this machine" in text
+    assert shown(egress_list(ListEgressResponse(entries=[here]), asked), 80).startswith(
+        "1 request today; nothing left this device\n"
     )
 
 
@@ -174,6 +199,7 @@ def test_programs_get_every_field_of_a_request() -> None:
         "provider": "anthropic",
         "model": "claude-haiku-5-5",
         "destination": "api.anthropic.com",
+        "left_device": True,
         "tier": "partner",
         "data_classes": ["question", "conversation"],
         "bytes_sent": 12_345,

@@ -73,6 +73,7 @@ def test_what_is_said_instead_can_be_said() -> None:
         ("who painted the water lilies", "Claude Monet painted them. I like them."),
         ("what are the star signs", "Aries, Taurus and Gemini are the first three."),
         ("who made ChatGPT", "ChatGPT was made by OpenAI."),
+        ("can you recommend companies that make phones", "Google and Microsoft make some."),
         ("what is Claude", "Claude is an AI assistant made by Anthropic."),
         ("name companies that work on language models", "OpenAI, Anthropic and Google are among them."),
     ],

@@ -158,6 +158,11 @@ async def test_after_a_no_the_next_vendor_asks_too_and_what_was_said_of_the_firs
     assert (list(request.consents), list(request.refused)) == (["google"], ["openai"])
 
 
+async def test_who_has_said_no_is_not_asked_of_the_same_vendor_again() -> None:
+    played = await Played([NEEDED], state=state()).run(say("no"))
+    assert played.texts == ["Okay. Then I have nobody else to ask."] and played.ended == WELL
+
+
 async def test_a_yes_that_came_too_soon_asks_again() -> None:
     played = await Played(state=state(ask_again=True)).run(say("yes"))
     assert played.texts == [f"May I ask ChatGPT? {HINT}"] and played.asked == []

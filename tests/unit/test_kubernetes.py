@@ -10,6 +10,7 @@ import yaml
 
 from parlance.config import PORTS
 from parlance.events import TOPICS
+from services.llm.keys import VENDORS
 
 ROOT = Path(__file__).parents[2] / "infra/kubernetes"
 VERSIONS = ("1.30", "1.33")
@@ -98,3 +99,13 @@ def test_only_the_services_that_may_reach_outside_can() -> None:
         if "ipBlock" in peer
     ]
     assert outside == [["actions", "llm", "speech", "tts"]]
+
+
+def test_keys_of_vendors_reach_llm_alone() -> None:
+    keys = {name for vendor in VENDORS.values() for name in vendor.keys}
+    for name, made in _of_kind("Deployment", "StatefulSet", "Job").items():
+        containers = made["spec"]["template"]["spec"]["containers"]
+        told = {env["name"]: env for container in containers for env in container.get("env", [])}
+        assert bool(keys & told.keys()) == (name == "llm")
+        for key in keys & told.keys():
+            assert told[key]["valueFrom"]["secretKeyRef"] == {"name": "llm-keys", "key": key, "optional": True}

@@ -117,7 +117,7 @@ async def test_a_server_that_counts_no_tokens_is_counted_by_us() -> None:
     told, stop = stream.end()
     del told["usage"]
     usage = (await values(*stream.text(0, "a ", "b"), told, stop, usage={}))[-1]
-    assert usage == Usage(Finish.FINISH_STOP, 4, 2, estimated=True)
+    assert usage == Usage(Finish.FINISH_STOP, 7, 2, estimated=True)
 
 
 @pytest.mark.parametrize("left_out", [1, 2])

@@ -100,9 +100,25 @@ async def test_pictures_go_before_the_words() -> None:
     assert content == [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
 
 
-async def test_a_web_question_gets_the_vendors_own_search() -> None:
-    asked = await sent(asking(capability=Capability.CAPABILITY_WEB, tool_choice=ToolChoice.TOOL_CHOICE_NONE))
-    assert [t["name"] for t in asked["tools"]] == ["web_search"] and asked["tool_choice"] == {"type": "none"}
+@pytest.mark.parametrize(
+    ("choice", "tools", "told"),
+    [
+        (ToolChoice.TOOL_CHOICE_AUTO, ["light", "web_search"], None),
+        (ToolChoice.TOOL_CHOICE_REQUIRED, ["light", "web_search"], {"type": "any"}),
+        (ToolChoice.TOOL_CHOICE_NONE, ["web_search"], None),
+    ],
+)
+async def test_a_web_question_gets_the_vendors_own_search(
+    choice: ToolChoice.ValueType, tools: list[str], told: dict[str, str] | None
+) -> None:
+    asked = await sent(asking(capability=Capability.CAPABILITY_WEB, tools=[LIGHT], tool_choice=choice))
+    assert [tool["name"] for tool in asked["tools"]] == tools and asked.get("tool_choice") == told
+
+
+async def test_who_said_nothing_is_left_out() -> None:
+    silent = ChatMessage(role=Role.ROLE_ASSISTANT, state=[VendorState(provider="google", data=b"[]")])
+    asked = await sent(asking(QUESTION, silent, QUESTION), cache="off")
+    assert [message["role"] for message in asked["messages"]] == ["user", "user"]
 
 
 async def test_an_answer_can_be_held_to_a_schema() -> None:

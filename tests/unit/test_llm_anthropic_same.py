@@ -18,6 +18,7 @@ pytest.importorskip("anthropic", reason="the extra `llm` is not installed")
 
 import anthropic as sdk
 
+from services.llm.providers.anthropic_events import CODES
 from tests.unit.test_llm_anthropic import connected
 
 PIECES = st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=5)
@@ -104,3 +105,18 @@ def test_what_ends_early_is_never_whole(events: list[stream.Event], end: int, pl
     cut = body[: end % (len(body) - 1)]
     with pytest.raises(errors.Unavailable):
         asyncio.run(read(connected(Vendor(cut, places=places))))
+
+
+KINDS = st.sampled_from(["overloaded_error", "rate_limit_error", "invalid_request_error", "api_error"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(streams(), st.integers(0, 999), KINDS, PLACES)
+def test_an_error_anywhere_ends_both(events: list[stream.Event], at: int, kind: str, places: list[int]) -> None:
+    body = stream.wire([*events[: 1 + at % (len(events) - 1)], stream.error(kind)])
+    with pytest.raises(errors.ParlanceError) as ours:
+        asyncio.run(read(connected(Vendor(body, places=places))))
+    with pytest.raises(sdk.APIStatusError) as theirs:
+        asyncio.run(_accumulated(body, places))
+    assert theirs.value.type == kind and theirs.value.status_code == 200
+    assert type(ours.value) is CODES[kind][0]

@@ -2,7 +2,15 @@
 
 import pytest
 
-from parlance.errors import InvalidRequest, ParlanceError, QuotaExhausted, RateLimited, Refused, Unavailable
+from parlance.errors import (
+    InvalidRequest,
+    ParlanceError,
+    PermissionDenied,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
 from services.llm.breaker import Breaker
 
 NAME = "openai:gpt"
@@ -28,8 +36,8 @@ def failing(times: int, error: ParlanceError | None = None) -> tuple[Breaker, Cl
 def test_it_opens_after_some_failures_in_a_row_for_this_target_alone() -> None:
     breaker, _ = failing(2)
     assert breaker.why_not(NAME) == ""
-    breaker.ended(NAME, RateLimited("no"))
-    assert breaker.why_not(NAME) == "it failed (RateLimited) and is left alone for 10 s more"
+    breaker.ended(NAME, RateLimited("it is asked too often"))
+    assert breaker.why_not(NAME) == "it failed and is left alone for 10 s more: it is asked too often"
     assert breaker.why_not("anthropic:claude") == ""
 
 
@@ -47,8 +55,15 @@ def test_what_failed_for_its_question_says_nothing_of_the_target(error: Parlance
 
 
 def test_a_quota_that_is_used_up_opens_it_at_once() -> None:
-    breaker, _ = failing(1, QuotaExhausted("no"))
-    assert "QuotaExhausted" in breaker.why_not(NAME)
+    breaker, _ = failing(1, QuotaExhausted("its bill is not paid"))
+    assert "its bill is not paid" in breaker.why_not(NAME)
+
+
+def test_one_question_that_is_forbidden_does_not_keep_the_others_from_being_asked() -> None:
+    breaker, _ = failing(1, PermissionDenied("no"))
+    assert breaker.why_not(NAME) == ""
+    breaker, _ = failing(3, PermissionDenied("the key may not ask"))
+    assert "the key may not ask" in breaker.why_not(NAME)
 
 
 def test_after_a_while_one_question_is_let_through_and_decides() -> None:

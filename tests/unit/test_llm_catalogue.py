@@ -87,6 +87,35 @@ def test_an_entry_of_ones_own_gives_a_server_elsewhere_its_tier_at_its_address_a
     assert found(made, "compatible:mine", "http://127.0.0.1:8000/v1").tier == Tier.TIER_DEVICE
 
 
+@pytest.mark.parametrize(
+    "settings", [{"front": ""}, {"front": "vertex"}, {"region": "us-east-1"}, {"inference_geo": "us"}]
+)
+def test_a_route_does_not_move_a_model_from_where_its_tier_was_told_for(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    settled = "tier: private, residency: [eu], settings: {front: bedrock, region: eu-central-1}"
+    made = entry(tmp_path, settled, "anthropic:claude-opus-5-5")
+    assert found(made, "anthropic:claude-opus-5-5").settings["region"] == "eu-central-1"
+    same = LlmTarget(target="anthropic:claude-opus-5-5", settings={"region": "eu-central-1", "cache": "1h"})
+    assert made.find(same) is not None
+    moved = LlmTarget(target="anthropic:claude-opus-5-5", settings=settings)
+    assert made.find(moved) is None and "front=bedrock" in made.missing(moved)
+
+
+def test_what_runs_here_is_asked_through_no_proxy_elsewhere() -> None:
+    asked = {"base_url": "http://127.0.0.1:8000/v1"}
+    near, far = asked | {"proxy": "http://127.0.0.1:3128"}, asked | {"proxy": "http://192.0.2.1:3128"}
+    assert catalogue.load().find(LlmTarget(target="compatible:x", settings=near)) is not None
+    assert catalogue.load().find(LlmTarget(target="compatible:x", settings=far)) is None
+
+
+def test_a_vendors_model_is_on_this_machine_only_at_an_address_of_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="tier is not device"):
+        entry(tmp_path, ENTRY.replace("house", "device"), "anthropic:mine")
+    made = entry(tmp_path, f"{ENTRY.replace('house', 'device')}, base_url: 'http://127.0.0.1:8000'", "anthropic:mine")
+    assert found(made, "anthropic:mine").tier == Tier.TIER_DEVICE
+
+
 def test_a_field_of_ones_own_lies_over_the_shipped_entry(tmp_path: Path) -> None:
     made = found(entry(tmp_path, "tier: private, retention_days: 0", "openai:gpt-6-luna"), "openai:gpt-6-luna")
     shipped = found(catalogue.load(), "openai:gpt-6-luna")

@@ -61,8 +61,9 @@ async def test_the_server_gets_model_messages_limit_and_key() -> None:
     assert server.keys == ["Bearer secret"]
 
 
-async def test_a_server_that_counts_no_tokens_is_counted_by_us() -> None:
-    *_, usage = await answer(event("Jane "), event("Austen."), event(finish="length"), DONE)
+@pytest.mark.parametrize("count", [[], [event(usage=(0, 0))]])
+async def test_a_server_that_counts_no_tokens_is_counted_by_us(count: list[str]) -> None:
+    *_, usage = await answer(event("Jane "), event("Austen."), event(finish="length"), *count, DONE)
     assert isinstance(usage, Usage) and usage.estimated and usage.output_tokens == 2 and usage.input_tokens > 0
     assert usage.finish == Finish.FINISH_LENGTH
 
@@ -83,6 +84,26 @@ async def test_an_error_inside_the_stream_is_an_error_of_ours() -> None:
     with pytest.raises(errors.Unavailable) as caught:
         await answer(event("Jane "), f"data: {json.dumps(told)}\n\n")
     assert "private words" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"code": 429, "type": "insufficient_quota"}, errors.QuotaExhausted),
+        ({"code": 429}, errors.RateLimited),
+        ({"code": 500, "type": "server_error"}, errors.Unavailable),
+        ({"code": 400, "type": "exceed_context_size_error"}, errors.InvalidRequest),
+        ({"type": "invalid_request_error"}, errors.InvalidRequest),
+        ({"code": "content_filter"}, errors.Refused),
+        ("private words", errors.Unavailable),
+    ],
+)
+async def test_an_error_inside_the_stream_is_told_for_what_it_is(
+    told: object, expected: type[errors.ParlanceError]
+) -> None:
+    with pytest.raises(errors.ParlanceError) as caught:
+        await answer(event("Jane "), f"data: {json.dumps({'error': told})}\n\n")
+    assert type(caught.value) is expected and "private" not in caught.value.message
 
 
 @pytest.mark.parametrize(

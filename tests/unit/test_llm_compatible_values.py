@@ -28,7 +28,9 @@ from services.llm.providers.compatible import Compatible
 
 SCHEMA = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
 WEATHER = Tool(name="weather.today", description="The weather.", parameters=SCHEMA)
-ASKED = AnswerRequest(messages=[ChatMessage(role=Role.ROLE_USER, text="Rain?")], tools=[WEATHER])
+ASKED = AnswerRequest(
+    messages=[ChatMessage(role=Role.ROLE_USER, text="Rain?")], tools=[WEATHER, Tool(name="f"), Tool(name="g")]
+)
 
 
 def delta(finish: str | None = None, **fields: Any) -> str:
@@ -71,8 +73,7 @@ async def test_parallel_calls_are_gathered_whole_under_the_tools_own_names() -> 
         ("b", "weather.today", '{"city": "Rome"}'),
     ]
     assert isinstance(values[-1], Usage) and values[-1].finish == Finish.FINISH_TOOL_CALLS
-    (tool,) = sent["tools"]
-    assert tool["function"] == {
+    assert sent["tools"][0]["function"] == {
         "name": "weather_today",
         "description": "The weather.",
         "parameters": json.loads(SCHEMA),
@@ -114,6 +115,11 @@ async def test_a_call_that_the_limit_cut_off_is_not_made() -> None:
 async def test_a_call_with_what_is_no_object_is_an_error(arguments: str) -> None:
     with pytest.raises(errors.Unavailable, match="JSON object"):
         await told(piece(arguments, index=0, id="a", name="f"), delta("tool_calls"))
+
+
+async def test_a_call_of_a_tool_that_was_not_given_is_nobodys() -> None:
+    with pytest.raises(errors.Unavailable, match="not given"):
+        await told(piece("{}", index=0, id="a", name="rm"), delta("tool_calls"))
 
 
 async def test_calls_and_results_go_back_as_the_server_knows_them() -> None:

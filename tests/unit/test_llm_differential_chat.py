@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlance.errors import ParlanceError, Unavailable
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Finish, ToolCall
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Finish, Tool, ToolCall
 from services.llm.provider import Reasoning, Usage
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
@@ -18,12 +18,14 @@ import httpx2
 import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from services.llm.providers import http, openai_client
 from services.llm.providers.compatible import Compatible
-from tests.unit.llm_streams import OBJECTS, WORDS, Wire, pieces_of, read, wires
+from tests.unit.llm_streams import OBJECTS, TOOLS, WORDS, Wire, pieces_of, read, wires
 
-ASKED = AnswerRequest(messages=[ChatMessage(text="x")])
+GIVEN = [Tool(name=name) for name in ("f", "g_2")]
+ASKED = AnswerRequest(messages=[ChatMessage(text="x")], tools=GIVEN)
 WIRE = Wire()
-OURS = Compatible("m", base_url="http://model.example/v1", transport=WIRE)
+OURS = Compatible("m", client=openai_client.made("x", http.client(WIRE), base_url="http://model.example/v1"))
 THEIRS = openai.AsyncOpenAI(
     api_key="x", base_url="http://model.example/v1", max_retries=0, http_client=httpx2.AsyncClient(transport=WIRE)
 )
@@ -51,7 +53,7 @@ def answers(draw: st.DrawFn) -> list[dict[str, Any]]:
     for index in range(draw(st.integers(0, 3))):
         arguments = draw(pieces_of(json.dumps(draw(OBJECTS), ensure_ascii=draw(st.booleans()))))
         first = {"index": index, "id": f"call_{index}", "type": "function"}
-        deltas.append({"tool_calls": [{**first, "function": {"name": draw(WORDS), "arguments": ""}}]})
+        deltas.append({"tool_calls": [{**first, "function": {"name": draw(TOOLS), "arguments": ""}}]})
         calls.append([{"index": index, "function": {"arguments": a}} for a in arguments])
     while any(calls):
         open_ = [c for c in calls if c]
@@ -60,7 +62,7 @@ def answers(draw: st.DrawFn) -> list[dict[str, Any]]:
     finish = "tool_calls" if calls else draw(st.sampled_from(["stop", "length", "content_filter"]))
     made = [chunk({"role": "assistant", "content": None}), *map(chunk, deltas), chunk({}, finish)]
     if draw(st.booleans()):
-        read_, written, cached, thought = (draw(st.integers(0, 9999)) for _ in range(4))
+        read_, written, cached, thought = (draw(st.integers(1, 9999)) for _ in range(4))
         details = {"prompt_tokens_details": {"cached_tokens": cached}}
         details["completion_tokens_details"] = {"reasoning_tokens": thought}
         usage = {"prompt_tokens": read_, "completion_tokens": written, "total_tokens": read_ + written, **details}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlance.errors import ParlanceError, Unavailable
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Citation, Finish, ToolCall, VendorState
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Citation, Finish, Tool, ToolCall, VendorState
 from services.llm.provider import Reasoning, Usage
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
@@ -17,12 +17,14 @@ pytest.importorskip("openai", reason="the extra `llm` is not installed")
 import httpx2
 import openai
 
+from services.llm.providers import http, openai_client
 from services.llm.providers.openai import OpenAI
-from tests.unit.llm_streams import OBJECTS, WORDS, Wire, pieces_of, read, wires
+from tests.unit.llm_streams import OBJECTS, TOOLS, WORDS, Wire, pieces_of, read, wires
 
-ASKED = AnswerRequest(messages=[ChatMessage(text="x")])
+GIVEN = [Tool(name=name) for name in ("f", "g_2")]
+ASKED = AnswerRequest(messages=[ChatMessage(text="x")], tools=GIVEN, max_output_tokens=100_000)
 WIRE = Wire()
-OURS = OpenAI("m", base_url="http://model.example/v1", transport=WIRE)
+OURS = OpenAI("m", client=openai_client.made("x", http.client(WIRE), base_url="http://model.example/v1"))
 THEIRS = openai.AsyncOpenAI(
     api_key="x", base_url="http://model.example/v1", max_retries=0, http_client=httpx2.AsyncClient(transport=WIRE)
 )
@@ -57,7 +59,7 @@ def messages(draw: st.DrawFn, at: Event) -> tuple[list[Event], Event]:
 @st.composite
 def calls(draw: st.DrawFn, at: Event) -> tuple[list[Event], Event]:
     arguments = json.dumps(draw(OBJECTS), ensure_ascii=draw(st.booleans()))
-    item = {"type": "function_call", "id": at["item_id"], "call_id": f"call_{at['item_id']}", "name": draw(WORDS)}
+    item = {"type": "function_call", "id": at["item_id"], "call_id": f"call_{at['item_id']}", "name": draw(TOOLS)}
     pieces = draw(pieces_of(arguments))
     made = [
         {"type": "response.output_item.added", **at, "item": {**item, "arguments": "", "status": "in_progress"}},
@@ -93,7 +95,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
         done = [{"type": "response.output_item.done", **at, "item": item}] if draw(st.integers(0, 4)) else []
         made += [*events, *done]
         output.append(item)
-    read_, written, cached, kept, thought = (draw(st.integers(0, 9999)) for _ in range(5))
+    read_, written, cached, kept, thought = (draw(st.integers(1, 9999)) for _ in range(5))
     usage = {
         "input_tokens": read_,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": kept},

@@ -171,7 +171,7 @@ async def test_where_the_only_target_is_left_alone_that_is_told_at_once(tmp_path
     async with desk.service:
         with pytest.raises(Unavailable):
             await desk.ask()
-        with pytest.raises(Unavailable, match=r"scripted:one: it failed \(Unavailable\) and is left alone"):
+        with pytest.raises(Unavailable, match="scripted:one: it failed and is left alone for 15 s more: the sc"):
             await desk.ask(call_id="c2")
     assert len(desk.of("usage")) == 1
 

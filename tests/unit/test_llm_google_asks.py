@@ -135,6 +135,12 @@ async def test_calls_that_another_vendor_made_pass_for_signed() -> None:
     assert "thoughtSignature" in first and "thoughtSignature" not in second
 
 
+async def test_who_said_nothing_is_left_out() -> None:
+    silent = ChatMessage(role=Role.ROLE_ASSISTANT, state=[VendorState(provider="anthropic", data=b"[]")])
+    contents = (await sent(asking(QUESTION, silent, QUESTION)))["contents"]
+    assert [content["role"] for content in contents] == ["user", "user"]
+
+
 async def test_results_are_told_under_the_name_of_their_call() -> None:
     said = ChatMessage(role=Role.ROLE_ASSISTANT, tool_calls=[ToolCall(id="own-1", name="time")])
     failed = ChatMessage(role=Role.ROLE_TOOL, tool_call_id="own-1", text="no clock", tool_failed=True)

@@ -81,17 +81,19 @@ async def test_thoughts_come_back_before_what_they_led_to() -> None:
     ]
 
 
-async def test_a_thought_whose_words_nobody_heard_does_not_go_back() -> None:
-    values, _ = await told(
-        done(0, "reasoning", id="r", summary=[], encrypted_content="gAAA"),
-        text("It rains."),
-        done(1, "message", id="m", content=[{"type": "output_text", "text": "It rains.", "annotations": []}]),
-        ended(),
-    )
-    (state,) = [v for v in values if isinstance(v, VendorState)]
-    for heard, kinds in (("It rains.", ["reasoning", "It rains."]), ("", [])):
-        said = ChatMessage(role=Role.ROLE_ASSISTANT, text=heard, state=[state])
-        _, sent = await told(ended(), request=AnswerRequest(messages=[said]))
+async def test_a_thought_goes_back_only_with_calls_and_only_before_what_it_led_to() -> None:
+    thought = done(0, "reasoning", id="r", summary=[], encrypted_content="gAAA")
+    said = [text("I look."), done(1, "message", id="m", content=[{"type": "output_text", "text": "I look."}])]
+    values, _ = await told(thought, *said, ended())
+    assert not [v for v in values if isinstance(v, VendorState)]
+    call = done(2, "function_call", call_id="c1", name="weather_today", arguments="{}")
+    request = AnswerRequest(messages=[RAIN], tools=[WEATHER])
+    values, _ = await told(thought, *said, call, ended(), request=request)
+    assert [type(v) for v in values] == [str, VendorState, ToolCall, Usage]
+    state, called = [v for v in values if isinstance(v, VendorState)], [v for v in values if isinstance(v, ToolCall)]
+    for heard, kinds in (("I look.", ["reasoning", "I look.", "function_call"]), ("", ["function_call"])):
+        again = ChatMessage(role=Role.ROLE_ASSISTANT, text=heard, state=state, tool_calls=called)
+        _, sent = await told(ended(), request=AnswerRequest(messages=[again], tools=[WEATHER]))
         assert [item.get("type") or item["content"] for item in sent["input"]] == kinds
 
 
@@ -112,7 +114,7 @@ async def test_a_web_question_is_searched_and_its_sources_named_once() -> None:
         ended(),
         request=AnswerRequest(messages=[RAIN], capability=Capability.CAPABILITY_WEB),
     )
-    assert sent["tools"] == [{"type": "web_search"}]
+    assert sent["tools"] == [{"type": "web_search"}] and sent["max_tool_calls"] == 3
     assert [v for v in values if isinstance(v, Citation)] == [Citation(url="https://met.example/oslo", title="Met")]
 
 
@@ -135,6 +137,7 @@ async def test_pictures_schema_and_effort_are_sent() -> None:
     [
         (ended("incomplete", incomplete_details={"reason": "max_output_tokens"}), Finish.FINISH_LENGTH),
         (ended("incomplete", incomplete_details={"reason": "content_filter"}), Finish.FINISH_REFUSAL),
+        (ended(status="incomplete"), Finish.FINISH_LENGTH),
         (event("response.refusal.delta", item_id="m", delta="No.") + ended(), Finish.FINISH_REFUSAL),
         (event("response.completed", response={}), Finish.FINISH_STOP),
     ],
@@ -143,6 +146,14 @@ async def test_each_end_is_told_as_it_was(last: str, finish: Finish.ValueType) -
     values, _ = await told(text("Well, "), last)
     assert values[0] == "Well, " and isinstance(values[-1], Usage) and values[-1].finish == finish
     assert values[-1].output_tokens > 0
+
+
+async def test_an_answer_that_ends_at_the_limit_was_cut_off_by_it() -> None:
+    counted = {"input_tokens": 3, "output_tokens": 20}
+    for most, finish in ((20, Finish.FINISH_LENGTH), (21, Finish.FINISH_STOP)):
+        request = AnswerRequest(messages=[RAIN], max_output_tokens=most)
+        values, _ = await told(text("Well"), ended(usage=counted), request=request)
+        assert values[-1] == Usage(finish, 3, 20)
 
 
 async def test_a_message_that_came_in_one_piece_is_said() -> None:

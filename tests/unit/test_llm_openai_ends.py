@@ -1,13 +1,15 @@
 """The provider `openai`, over a real socket: what goes wrong, and routes that cannot work."""
 
+import asyncio
 import json
+from contextlib import aclosing
 
 import pytest
 
 from parlance import errors
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
 from tests.unit.responses_events import done, ended, event, text
-from tests.unit.sse_server import serving
+from tests.unit.sse_server import STALL, serving
 
 pytest.importorskip("openai", reason="the extra `llm` is not installed")
 
@@ -42,7 +44,9 @@ async def told(*script: str) -> None:
         (ended("failed", error={"code": "server_error", "message": "private words"}), errors.Unavailable),
         (ended("failed", error={"code": "image_parse_error", "message": "private words"}), errors.InvalidRequest),
         (ended("failed", error=None), errors.Unavailable),
+        (ended(status="failed", error={"code": "server_error", "message": "private words"}), errors.Unavailable),
         (done(0, "function_call", call_id="c", name="f", arguments="[1") + ended(), errors.Unavailable),
+        (done(0, "function_call", call_id="c", name="rm", arguments="{}") + ended(), errors.Unavailable),
     ],
 )
 async def test_what_goes_wrong_in_mid_answer_is_an_error_of_ours(
@@ -51,6 +55,15 @@ async def test_what_goes_wrong_in_mid_answer_is_an_error_of_ours(
     with pytest.raises(errors.ParlanceError) as caught:
         await told(text("It "), last)
     assert type(caught.value) is expected and "private" not in caught.value.message
+
+
+async def test_leaving_in_the_middle_hangs_up_at_the_servers_socket() -> None:
+    async with serving(text("It "), STALL) as server:
+        provider = OpenAI("gpt", base_url=server.url)
+        async with aclosing(provider.answer(ASKED)) as values:
+            assert await anext(values) == "It "
+        await asyncio.wait_for(server.hung_up.wait(), 5)
+        await provider.aclose()
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,12 @@ def test_what_the_user_said_holds() -> None:
     assert names(routed(asking(consents=["far"]), r, what=never)) == ["far"]
 
 
+def test_whom_the_user_refused_this_question_is_passed_over_whatever_he_said_before() -> None:
+    for what in (known(), known(consent=Consent.CONSENT_ALWAYS)):
+        made = routed(asking(refused=["far"]), rule("r", "far", "cloud"), what=what)
+        assert names(made) == ["cloud"] and "does not let far" in why_not(made, "far")
+
+
 def test_a_rule_of_a_region_asks_those_who_promise_it_and_this_device() -> None:
     european = model("eu", "PRIVATE", residency=frozenset({"eu"}))
     made = routed(asking(), rule("r", "cloud", "eu", "own", residency="eu"), what=known(european))
@@ -154,9 +160,10 @@ def test_the_most_that_an_answer_may_cost_is_stated() -> None:
     request = asking("x" * 3000, max_output_tokens=200)
     assert input_tokens(request) == 1100 + 10
     # Written to the vendor's cache at 1.25 dollars a million, and 200 tokens at 10.
-    assert most_nanos(request, MODELS["own"], TODAY) == 1110 * 1250 + 200 * 10_000
-    assert most_nanos(asking("x" * 3000), MODELS["own"], TODAY) == 1110 * 1250 + 1000 * 10_000
-    assert most_nanos(asking("x", capability=WEB), MODELS["own"], TODAY) == 20_011 * 1250 + 1000 * 10_000
+    own = MODELS["own"]
+    assert most_nanos(request, input_tokens(request), own, TODAY) == 1110 * 1250 + 200 * 10_000
+    assert most_nanos(asking("x" * 3000), 1110, own, TODAY) == 1110 * 1250 + 1000 * 10_000
+    assert most_nanos(asking("x", capability=WEB), 11, own, TODAY) == 20_011 * 1250 + 1000 * 10_000
 
 
 def test_all_that_is_sent_counts() -> None:

@@ -60,6 +60,8 @@ async def test_an_event_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch)
     for endless in (b"data: " + b"x" * 200, b"data: x\n" * 50):
         with pytest.raises(ValueError, match="without end"):
             await _ours(endless, [50, 99])
+    with pytest.raises(ValueError, match="without end"):
+        await _ours(b"data:\n" * 50, list(range(0, 300, 20)))
 
 
 async def test_a_stream_that_lingers_is_not_waited_for() -> None:

@@ -70,6 +70,13 @@ def test_rules_for_something_stand_before_those_for_whatever() -> None:
     assert shape(after(Edit(HOME, capabilities=["web", "code"]), start=made))[1] == ("web+code", [HOME], 0)
 
 
+def test_a_rule_for_less_goes_before_one_for_more() -> None:
+    made = after(
+        Edit(LUNA, capabilities=["code", "web"]), Edit(HAIKU, capabilities=["web"]), Edit(HOME, capabilities=["chat"])
+    )
+    assert [name for name, _, _ in shape(made)] == ["web", "web+code", "chat", "default"]
+
+
 def test_those_who_come_next_are_asked_as_the_table_asks_them_already() -> None:
     made = after(Edit(HOME, {"base_url": "http://127.0.0.1:1/v1"}), Edit(HAIKU, then=[HOME, LUNA]))
     (rule,) = made.rules

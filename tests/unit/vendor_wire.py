@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role, Tool
 from services.llm.provider import Value
 from services.llm.providers import http
 
+# What the streams of the tests call.
+OFFERED = [Tool(name=name) for name in ("light", "time", "look")]
 QUESTION = ChatMessage(role=Role.ROLE_USER, text="Who wrote Emma?")
 
 
@@ -48,7 +50,7 @@ def asking(*messages: ChatMessage, **fields: Any) -> AnswerRequest:
 
 
 async def read(provider: Any, request: AnswerRequest | None = None) -> list[Value]:
-    async with aclosing(provider.answer(request or asking())) as values:
+    async with aclosing(provider.answer(request or asking(tools=OFFERED))) as values:
         return [value async for value in values]
 
 

@@ -24,24 +24,29 @@ _sym_db = _symbol_database.Default()
 
 from parlance.v1 import gateway_service_pb2 as parlance_dot_v1_dot_gateway__service__pb2
 from parlance.v1 import intent_pb2 as parlance_dot_v1_dot_intent__pb2
+from parlance.v1 import llm_service_pb2 as parlance_dot_v1_dot_llm__service__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parlance/v1/context_service.proto\x12\x0bparlance.v1\x1a!parlance/v1/gateway_service.proto\x1a\x18parlance/v1/intent.proto\x1a\x16parlance/v1/turn.proto\"q\n\rLookupRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12 \n\x05slots\x18\x02 \x03(\x0b\x32\x11.parlance.v1.Slot\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06now_us\x18\x04 \x01(\x03\x12\x11\n\ttime_zone\x18\x05 \x01(\t\"]\n\x0eLookupResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0b\n\x03say\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x1f\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.parlance.v1.Card\"B\n\x14\x43ontextImportRequest\x12*\n\x06import\x18\x01 \x01(\x0b\x32\x1a.parlance.v1.ImportRequest\"F\n\x15\x43ontextImportResponse\x12-\n\x08imported\x18\x01 \x01(\x0b\x32\x1b.parlance.v1.ImportResponse2\x9d\x01\n\x07\x43ontext\x12\x41\n\x06Lookup\x12\x1a.parlance.v1.LookupRequest\x1a\x1b.parlance.v1.LookupResponse\x12O\n\x06Import\x12!.parlance.v1.ContextImportRequest\x1a\".parlance.v1.ContextImportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!parlance/v1/context_service.proto\x12\x0bparlance.v1\x1a!parlance/v1/gateway_service.proto\x1a\x18parlance/v1/intent.proto\x1a\x1dparlance/v1/llm_service.proto\x1a\x16parlance/v1/turn.proto\"q\n\rLookupRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12 \n\x05slots\x18\x02 \x03(\x0b\x32\x11.parlance.v1.Slot\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06now_us\x18\x04 \x01(\x03\x12\x11\n\ttime_zone\x18\x05 \x01(\t\"]\n\x0eLookupResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0b\n\x03say\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x1f\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.parlance.v1.Card\" \n\x0fIdentifyRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"@\n\x10IdentifyResponse\x12,\n\x0bidentifiers\x18\x01 \x03(\x0b\x32\x17.parlance.v1.Identifier\"B\n\x14\x43ontextImportRequest\x12*\n\x06import\x18\x01 \x01(\x0b\x32\x1a.parlance.v1.ImportRequest\"F\n\x15\x43ontextImportResponse\x12-\n\x08imported\x18\x01 \x01(\x0b\x32\x1b.parlance.v1.ImportResponse2\xe6\x01\n\x07\x43ontext\x12\x41\n\x06Lookup\x12\x1a.parlance.v1.LookupRequest\x1a\x1b.parlance.v1.LookupResponse\x12G\n\x08Identify\x12\x1c.parlance.v1.IdentifyRequest\x1a\x1d.parlance.v1.IdentifyResponse\x12O\n\x06Import\x12!.parlance.v1.ContextImportRequest\x1a\".parlance.v1.ContextImportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parlance.v1.context_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOOKUPREQUEST']._serialized_start=135
-  _globals['_LOOKUPREQUEST']._serialized_end=248
-  _globals['_LOOKUPRESPONSE']._serialized_start=250
-  _globals['_LOOKUPRESPONSE']._serialized_end=343
-  _globals['_CONTEXTIMPORTREQUEST']._serialized_start=345
-  _globals['_CONTEXTIMPORTREQUEST']._serialized_end=411
-  _globals['_CONTEXTIMPORTRESPONSE']._serialized_start=413
-  _globals['_CONTEXTIMPORTRESPONSE']._serialized_end=483
-  _globals['_CONTEXT']._serialized_start=486
-  _globals['_CONTEXT']._serialized_end=643
+  _globals['_LOOKUPREQUEST']._serialized_start=166
+  _globals['_LOOKUPREQUEST']._serialized_end=279
+  _globals['_LOOKUPRESPONSE']._serialized_start=281
+  _globals['_LOOKUPRESPONSE']._serialized_end=374
+  _globals['_IDENTIFYREQUEST']._serialized_start=376
+  _globals['_IDENTIFYREQUEST']._serialized_end=408
+  _globals['_IDENTIFYRESPONSE']._serialized_start=410
+  _globals['_IDENTIFYRESPONSE']._serialized_end=474
+  _globals['_CONTEXTIMPORTREQUEST']._serialized_start=476
+  _globals['_CONTEXTIMPORTREQUEST']._serialized_end=542
+  _globals['_CONTEXTIMPORTRESPONSE']._serialized_start=544
+  _globals['_CONTEXTIMPORTRESPONSE']._serialized_end=614
+  _globals['_CONTEXT']._serialized_start=617
+  _globals['_CONTEXT']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

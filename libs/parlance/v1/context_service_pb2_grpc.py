@@ -39,6 +39,11 @@ class ContextStub:
                 request_serializer=parlance_dot_v1_dot_context__service__pb2.LookupRequest.SerializeToString,
                 response_deserializer=parlance_dot_v1_dot_context__service__pb2.LookupResponse.FromString,
                 _registered_method=True)
+        self.Identify = channel.unary_unary(
+                '/parlance.v1.Context/Identify',
+                request_serializer=parlance_dot_v1_dot_context__service__pb2.IdentifyRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_context__service__pb2.IdentifyResponse.FromString,
+                _registered_method=True)
         self.Import = channel.unary_unary(
                 '/parlance.v1.Context/Import',
                 request_serializer=parlance_dot_v1_dot_context__service__pb2.ContextImportRequest.SerializeToString,
@@ -51,6 +56,13 @@ class ContextServicer:
 
     def Lookup(self, request, context):
         """Answers a question about the user's own things.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Identify(self, request, context):
+        """Who of the user's contacts is named in texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,6 +81,11 @@ def add_ContextServicer_to_server(servicer, server):
                     servicer.Lookup,
                     request_deserializer=parlance_dot_v1_dot_context__service__pb2.LookupRequest.FromString,
                     response_serializer=parlance_dot_v1_dot_context__service__pb2.LookupResponse.SerializeToString,
+            ),
+            'Identify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Identify,
+                    request_deserializer=parlance_dot_v1_dot_context__service__pb2.IdentifyRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_context__service__pb2.IdentifyResponse.SerializeToString,
             ),
             'Import': grpc.unary_unary_rpc_method_handler(
                     servicer.Import,
@@ -103,6 +120,33 @@ class Context:
             '/parlance.v1.Context/Lookup',
             parlance_dot_v1_dot_context__service__pb2.LookupRequest.SerializeToString,
             parlance_dot_v1_dot_context__service__pb2.LookupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Identify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Context/Identify',
+            parlance_dot_v1_dot_context__service__pb2.IdentifyRequest.SerializeToString,
+            parlance_dot_v1_dot_context__service__pb2.IdentifyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1537,11 +1537,14 @@ class ListEgressRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    LEFT_DEVICE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Empty: everybody."""
     days: _builtins.int
     limit: _builtins.int
     run: _builtins.str
+    left_device: _builtins.bool
+    """Not what went to a server on this device."""
     def __init__(
         self,
         *,
@@ -1549,10 +1552,11 @@ class ListEgressRequest(_message.Message):
         days: _builtins.int = ...,
         limit: _builtins.int = ...,
         run: _builtins.str = ...,
+        left_device: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "limit", b"limit", "run", b"run", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "left_device", b"left_device", "limit", b"limit", "run", b"run", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -178,7 +178,7 @@ class GatewayServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEgress(self, request, context):
-        """What left this device, request by request, newest first.
+        """What was sent to a language model, request by request, newest first: classes of data and bytes, never the data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

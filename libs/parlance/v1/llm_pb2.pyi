@@ -135,6 +135,7 @@ class UsageRecorded(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     FINISH_FIELD_NUMBER: _builtins.int
+    WEB_SEARCHES_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     attempt: _builtins.int
     """How often this answer was begun before and left no record: a restart in the middle of it begins it anew."""
@@ -166,6 +167,8 @@ class UsageRecorded(_message.Message):
     error: _turn_pb2.ErrorCode.ValueType
     finish: _llm_service_pb2.Finish.ValueType
     """Why the model stopped, where it said so."""
+    web_searches: _builtins.int
+    """Of the vendor itself, in the web."""
     def __init__(
         self,
         *,
@@ -189,10 +192,11 @@ class UsageRecorded(_message.Message):
         end: _turn_pb2.End.ValueType = ...,
         error: _turn_pb2.ErrorCode.ValueType = ...,
         finish: _llm_service_pb2.Finish.ValueType = ...,
+        web_searches: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began_at_us", b"began_at_us", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "call_id", b"call_id", "cost_nanos", b"cost_nanos", "end", b"end", "error", b"error", "estimated", b"estimated", "finish", b"finish", "first_us", b"first_us", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider", "reasoning_tokens", b"reasoning_tokens", "route_version", b"route_version", "rule", b"rule", "tier", b"tier", "took_us", b"took_us", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began_at_us", b"began_at_us", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "call_id", b"call_id", "cost_nanos", b"cost_nanos", "end", b"end", "error", b"error", "estimated", b"estimated", "finish", b"finish", "first_us", b"first_us", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "provider", b"provider", "reasoning_tokens", b"reasoning_tokens", "route_version", b"route_version", "rule", b"rule", "tier", b"tier", "took_us", b"took_us", "web_searches", b"web_searches", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from parlance.v1 import llm_service_pb2 as parlance_dot_v1_dot_llm__service__pb2
 from parlance.v1 import options_pb2 as parlance_dot_v1_dot_options__pb2
 from parlance.v1 import reply_pb2 as parlance_dot_v1_dot_reply__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parlance/v1/state.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/options.proto\x1a\x17parlance/v1/reply.proto\x1a\x16parlance/v1/turn.proto\"\xb5\x01\n\nStateEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x30\n\x08snapshot\x18\x02 \x01(\x0b\x32\x1c.parlance.v1.SessionSnapshotH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:\"\x8a\xb5\x18\x1e\n\x08state.v1\x12\x08\x64ialogue\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"B\n\x08\x45xchange\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x11\n\tuser_text\x18\x02 \x01(\t\x12\x12\n\nreply_text\x18\x03 \x01(\t\"\xad\x01\n\x0fSessionSnapshot\x12\x31\n\x0c\x63onversation\x18\x01 \x03(\x0b\x32\x15.parlance.v1.ExchangeB\x04\xd8\xb5\x18\x01\x12-\n\x08question\x18\x02 \x01(\x0b\x32\x15.parlance.v1.QuestionB\x04\xd8\xb5\x18\x01\x12\x11\n\task_again\x18\x03 \x01(\x08\x12%\n\x07persona\x18\x04 \x01(\x0b\x32\x14.parlance.v1.Persona\"9\n\x07Persona\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05style\x18\x02 \x01(\t\x12\x11\n\town_brand\x18\x03 \x01(\x08\"\x92\x01\n\x0cOpenQuestion\x12\'\n\x08question\x18\x01 \x01(\x0b\x32\x15.parlance.v1.Question\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12\x13\n\x0bheard_at_us\x18\x05 \x01(\x03\x12\x0f\n\x07used_by\x18\x06 \x01(\t\"\xe6\x01\n\nSessionRow\x12+\n\x0c\x63onversation\x18\x01 \x03(\x0b\x32\x15.parlance.v1.Exchange\x12#\n\x04open\x18\x02 \x03(\x0b\x32\x15.parlance.v1.OpenTurn\x12%\n\x05\x65nded\x18\x03 \x03(\x0b\x32\x16.parlance.v1.EndedTurn\x12\x0f\n\x07waiting\x18\x04 \x03(\x0c\x12!\n\x05heard\x18\x05 \x03(\x0b\x32\x12.parlance.v1.Heard\x12+\n\x08question\x18\x06 \x01(\x0b\x32\x19.parlance.v1.OpenQuestion\"[\n\x0bPlannedCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12+\n\nsettlement\x18\x03 \x01(\x0e\x32\x17.parlance.v1.Settlement\"\xe9\x01\n\x08OpenTurn\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12.\n\x08snapshot\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.SessionSnapshot\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\x12&\n\x04\x61\x63ts\x18\x05 \x03(\x0b\x32\x18.parlance.v1.PlannedCall\x12\x10\n\x08speaking\x18\x06 \x01(\t\x12\x11\n\tuser_text\x18\x07 \x01(\t\x12\x13\n\x0binterrupted\x18\x08 \x01(\x08\"\x9f\x01\n\tEndedTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x02 \x01(\x03\x12\x0f\n\x07\x63lauses\x18\x03 \x03(\t\x12\x0b\n\x03say\x18\x04 \x01(\t\x12\x11\n\tuser_text\x18\x05 \x01(\t\x12\x10\n\x08sounding\x18\x06 \x01(\x08\x12\x11\n\tdevice_id\x18\x07 \x01(\t\x12\x13\n\x0b\x65nded_at_us\x18\x08 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parlance/v1/state.proto\x12\x0bparlance.v1\x1a\x1dparlance/v1/llm_service.proto\x1a\x19parlance/v1/options.proto\x1a\x17parlance/v1/reply.proto\x1a\x16parlance/v1/turn.proto\"\xb5\x01\n\nStateEvent\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x30\n\x08snapshot\x18\x02 \x01(\x0b\x32\x1c.parlance.v1.SessionSnapshotH\x00\x12#\n\x06sealed\x18\x0f \x01(\x0b\x32\x13.parlance.v1.Sealed:\"\x8a\xb5\x18\x1e\n\x08state.v1\x12\x08\x64ialogue\x18\x01 \x04(\x80\x90\xfb\xd3\tB\x07\n\x05\x65vent\"B\n\x08\x45xchange\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x11\n\tuser_text\x18\x02 \x01(\t\x12\x12\n\nreply_text\x18\x03 \x01(\t\"\xe1\x01\n\x0fSessionSnapshot\x12\x31\n\x0c\x63onversation\x18\x01 \x03(\x0b\x32\x15.parlance.v1.ExchangeB\x04\xd8\xb5\x18\x01\x12-\n\x08question\x18\x02 \x01(\x0b\x32\x15.parlance.v1.QuestionB\x04\xd8\xb5\x18\x01\x12\x11\n\task_again\x18\x03 \x01(\x08\x12%\n\x07persona\x18\x04 \x01(\x0b\x32\x14.parlance.v1.Persona\x12\x32\n\x0bidentifiers\x18\x05 \x03(\x0b\x32\x17.parlance.v1.IdentifierB\x04\xd8\xb5\x18\x01\"9\n\x07Persona\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05style\x18\x02 \x01(\t\x12\x11\n\town_brand\x18\x03 \x01(\x08\"\x92\x01\n\x0cOpenQuestion\x12\'\n\x08question\x18\x01 \x01(\x0b\x32\x15.parlance.v1.Question\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12\x13\n\x0bheard_at_us\x18\x05 \x01(\x03\x12\x0f\n\x07used_by\x18\x06 \x01(\t\"\xe6\x01\n\nSessionRow\x12+\n\x0c\x63onversation\x18\x01 \x03(\x0b\x32\x15.parlance.v1.Exchange\x12#\n\x04open\x18\x02 \x03(\x0b\x32\x15.parlance.v1.OpenTurn\x12%\n\x05\x65nded\x18\x03 \x03(\x0b\x32\x16.parlance.v1.EndedTurn\x12\x0f\n\x07waiting\x18\x04 \x03(\x0c\x12!\n\x05heard\x18\x05 \x03(\x0b\x32\x12.parlance.v1.Heard\x12+\n\x08question\x18\x06 \x01(\x0b\x32\x19.parlance.v1.OpenQuestion\"[\n\x0bPlannedCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12+\n\nsettlement\x18\x03 \x01(\x0e\x32\x17.parlance.v1.Settlement\"\xe9\x01\n\x08OpenTurn\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.parlance.v1.Header\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12.\n\x08snapshot\x18\x03 \x01(\x0b\x32\x1c.parlance.v1.SessionSnapshot\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\x12&\n\x04\x61\x63ts\x18\x05 \x03(\x0b\x32\x18.parlance.v1.PlannedCall\x12\x10\n\x08speaking\x18\x06 \x01(\t\x12\x11\n\tuser_text\x18\x07 \x01(\t\x12\x13\n\x0binterrupted\x18\x08 \x01(\x08\"\x9f\x01\n\tEndedTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x02 \x01(\x03\x12\x0f\n\x07\x63lauses\x18\x03 \x03(\t\x12\x0b\n\x03say\x18\x04 \x01(\t\x12\x11\n\tuser_text\x18\x05 \x01(\t\x12\x10\n\x08sounding\x18\x06 \x01(\x08\x12\x11\n\tdevice_id\x18\x07 \x01(\t\x12\x13\n\x0b\x65nded_at_us\x18\x08 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSNAPSHOT'].fields_by_name['conversation']._serialized_options = b'\330\265\030\001'
   _globals['_SESSIONSNAPSHOT'].fields_by_name['question']._loaded_options = None
   _globals['_SESSIONSNAPSHOT'].fields_by_name['question']._serialized_options = b'\330\265\030\001'
-  _globals['_STATEEVENT']._serialized_start=117
-  _globals['_STATEEVENT']._serialized_end=298
-  _globals['_EXCHANGE']._serialized_start=300
-  _globals['_EXCHANGE']._serialized_end=366
-  _globals['_SESSIONSNAPSHOT']._serialized_start=369
-  _globals['_SESSIONSNAPSHOT']._serialized_end=542
-  _globals['_PERSONA']._serialized_start=544
-  _globals['_PERSONA']._serialized_end=601
-  _globals['_OPENQUESTION']._serialized_start=604
-  _globals['_OPENQUESTION']._serialized_end=750
-  _globals['_SESSIONROW']._serialized_start=753
-  _globals['_SESSIONROW']._serialized_end=983
-  _globals['_PLANNEDCALL']._serialized_start=985
-  _globals['_PLANNEDCALL']._serialized_end=1076
-  _globals['_OPENTURN']._serialized_start=1079
-  _globals['_OPENTURN']._serialized_end=1312
-  _globals['_ENDEDTURN']._serialized_start=1315
-  _globals['_ENDEDTURN']._serialized_end=1474
+  _globals['_SESSIONSNAPSHOT'].fields_by_name['identifiers']._loaded_options = None
+  _globals['_SESSIONSNAPSHOT'].fields_by_name['identifiers']._serialized_options = b'\330\265\030\001'
+  _globals['_STATEEVENT']._serialized_start=148
+  _globals['_STATEEVENT']._serialized_end=329
+  _globals['_EXCHANGE']._serialized_start=331
+  _globals['_EXCHANGE']._serialized_end=397
+  _globals['_SESSIONSNAPSHOT']._serialized_start=400
+  _globals['_SESSIONSNAPSHOT']._serialized_end=625
+  _globals['_PERSONA']._serialized_start=627
+  _globals['_PERSONA']._serialized_end=684
+  _globals['_OPENQUESTION']._serialized_start=687
+  _globals['_OPENQUESTION']._serialized_end=833
+  _globals['_SESSIONROW']._serialized_start=836
+  _globals['_SESSIONROW']._serialized_end=1066
+  _globals['_PLANNEDCALL']._serialized_start=1068
+  _globals['_PLANNEDCALL']._serialized_end=1159
+  _globals['_OPENTURN']._serialized_start=1162
+  _globals['_OPENTURN']._serialized_end=1395
+  _globals['_ENDEDTURN']._serialized_start=1398
+  _globals['_ENDEDTURN']._serialized_end=1557
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from parlance.v1 import llm_service_pb2 as _llm_service_pb2
 from parlance.v1 import reply_pb2 as _reply_pb2
 from parlance.v1 import turn_pb2 as _turn_pb2
 import builtins as _builtins
@@ -89,6 +90,7 @@ class SessionSnapshot(_message.Message):
     QUESTION_FIELD_NUMBER: _builtins.int
     ASK_AGAIN_FIELD_NUMBER: _builtins.int
     PERSONA_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
     ask_again: _builtins.bool
     """The "yes" came before the question was over: it is asked again."""
     @_builtins.property
@@ -101,6 +103,10 @@ class SessionSnapshot(_message.Message):
     def persona(self) -> Global___Persona:
         """As whom it speaks; absent: as nobody in particular."""
 
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_llm_service_pb2.Identifier]:
+        """Whom the conversation and the question name: a partner sees placeholders in their place."""
+
     def __init__(
         self,
         *,
@@ -108,10 +114,11 @@ class SessionSnapshot(_message.Message):
         question: _reply_pb2.Question | None = ...,
         ask_again: _builtins.bool = ...,
         persona: Global___Persona | None = ...,
+        identifiers: _abc.Iterable[_llm_service_pb2.Identifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["persona", b"persona", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "conversation", b"conversation", "persona", b"persona", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "conversation", b"conversation", "identifiers", b"identifiers", "persona", b"persona", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

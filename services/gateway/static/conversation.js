@@ -27,6 +27,14 @@ export function element(/** @type {string} */ name, /** @type {string} */ classN
   return made;
 }
 
+/** A web page that an answer rests on. Nothing is asked of it before somebody follows the link. */
+function linkTo(/** @type {{url: string, title?: string}} */ { url, title = "" }) {
+  const host = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url).hostname : "";
+  const link = element(host ? "a" : "span", "source", title || host || url);
+  if (host) Object.assign(link, { href: url, title: url, target: "_blank", rel: "noopener noreferrer" });
+  return link;
+}
+
 export class Conversation {
   /** @param {HTMLElement} list */
   constructor(list) {
@@ -91,7 +99,7 @@ export class Conversation {
     this.toEnd();
   }
 
-  clause(/** @type {any} */ { turnId, seq = 0, text = "", card, source = "" }) {
+  clause(/** @type {any} */ { turnId, seq = 0, text = "", card, source = "", sources = [] }) {
     const turn = this.turn(turnId);
     if (turn.stage === "over" || turn.clauses.some((known) => known.seq === seq)) return;
     turn.stage = "replying";
@@ -99,6 +107,7 @@ export class Conversation {
     turn.clauses.push({ seq, text, ms: 0, words });
     const isNamed = text.toLowerCase().includes(source.toLowerCase());
     if (!isNamed) turn.reply.append(element("span", "source", `from ${source}`), " ");
+    for (const page of sources) turn.reply.append(linkTo(page), " ");
     if (card) turn.reply.append(cardOf(card));
     this.toEnd();
   }

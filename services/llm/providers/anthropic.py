@@ -10,8 +10,9 @@ import anthropic
 from parlance.errors import InvalidRequest, ParlanceError, Unauthenticated, Unavailable
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Usage, Value, words_of
-from services.llm.providers import anthropic_fronts, anthropic_request, http, sse
+from services.llm.providers import anthropic_fronts, anthropic_request, asked, http, sse
 from services.llm.providers.anthropic_events import CODES, Events
+from services.llm.providers.tool_names import ANTHROPIC, ToolNames
 
 
 class Anthropic:
@@ -36,18 +37,19 @@ class Anthropic:
         self.destination = anthropic_fronts.destination(self._client)
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
-        asked = anthropic_request.body(request, self._thinking, self._cache)
+        names = ToolNames(request, ANTHROPIC)
+        body = anthropic_request.body(names.asked(), self._thinking, self._cache)
         events, pieces = Events(), 0
         with http.translated(_ours):
             opening = self._client.messages.with_streaming_response.create
             async with (
-                opening(model=self._model, stream=True, **self._region, **asked) as response,
+                opening(model=self._model, stream=True, **self._region, **body) as response,
                 aclosing(self._events(response)) as stream,
             ):
                 async for event in stream:
-                    for value in events.take(event):
+                    for value in asked.checked(names.asked(), events.take(event)):
                         pieces += isinstance(value, str)
-                        yield value
+                        yield names.answered(value)
                     if events.ended:
                         await sse.read_out(stream)
                         break

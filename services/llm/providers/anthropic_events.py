@@ -27,6 +27,8 @@ CODES: dict[str, Kind] = {
     "enforced_spend_limit_reached": _SPENT,
     "linked_organization_spend_limit_reached": _SPENT,
     "linked_organization_billing_unavailable": _SPENT,
+    # As others say it who speak this protocol too.
+    "insufficient_quota": _SPENT,
     "organization_on_hold": (PermissionDenied, "the model's server has put this organization on hold"),
     "ramp_limit_exceeded": (RateLimited, "the model's server is asked more often than it was a while ago"),
     "image_dimensions_too_large": (InvalidRequest, "a picture is larger than the model can see"),
@@ -80,6 +82,7 @@ class Events:
             cache_read_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=used("output_tokens_details", {}).get("thinking_tokens", 0),
+            web_searches=(used("server_tool_use") or {}).get("web_search_requests", 0),
         )
 
     @property

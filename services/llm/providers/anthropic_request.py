@@ -5,6 +5,8 @@ import json
 import re
 from typing import Any
 
+from anthropic import transform_schema
+
 from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Effort, Role, ToolChoice
 from parlance.v1.turn_pb2 import Capability
@@ -30,7 +32,7 @@ def body(request: AnswerRequest, thinking: str, cache: str) -> dict[str, Any]:
         made["system"] = [_text(system)]
     if tools := _tools(request):
         made["tools"] = tools
-        if request.tool_choice in _CHOICES:
+        if request.tool_choice in _CHOICES and tools[0] is not _WEB_SEARCH:
             made["tool_choice"] = {"type": _CHOICES[request.tool_choice]}
     if output := _output(request, thinking):
         made["output_config"] = output
@@ -47,7 +49,8 @@ def _messages(request: AnswerRequest) -> list[Block]:
         blocks = [block for m in messages for block in (_user(m) if side == "user" else _assistant(m))]
         # Results come before all else that a user says.
         blocks.sort(key=lambda block: block["type"] != "tool_result" if side == "user" else False)
-        made.append({"role": side, "content": blocks})
+        if blocks:
+            made.append({"role": side, "content": blocks})
     if not made:
         raise InvalidRequest("an answer needs a question")
     return made
@@ -92,12 +95,13 @@ def _in_place(kept: list[Block], text: str, calls: dict[str, Block]) -> list[Blo
 
 def _tools(request: AnswerRequest) -> list[Block]:
     made = [{"name": t.name, "description": t.description, "input_schema": asked.parameters(t)} for t in request.tools]
-    return [*made, _WEB_SEARCH] if request.capability == Capability.CAPABILITY_WEB else made
+    if request.capability != Capability.CAPABILITY_WEB:
+        return made
+    # The vendor's search counts as a tool: where no other may be called, no other is shown.
+    return [_WEB_SEARCH] if request.tool_choice == ToolChoice.TOOL_CHOICE_NONE else [*made, _WEB_SEARCH]
 
 
 def _output(request: AnswerRequest, thinking: str) -> dict[str, Any]:
-    from anthropic import transform_schema
-
     made: dict[str, Any] = {}
     if request.output_schema:
         try:

@@ -1,12 +1,13 @@
 """What a request asks, as every vendor wants to have it said in its own way."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from parlance.errors import InvalidRequest
-from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role, Tool
+from parlance.errors import InvalidRequest, Unavailable
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage, Role, Tool, ToolCall
+from services.llm.provider import Value
 
 # Of one side: a user's message and the results of tools belong together.
 _SIDES = {Role.ROLE_ASSISTANT: "assistant"}
@@ -44,6 +45,14 @@ def output_schema(request: AnswerRequest) -> dict[str, Any]:
 def arguments(text: str) -> dict[str, Any]:
     """Of a tool call of the conversation; what is no JSON object is no argument."""
     return json_object(text) or {}
+
+
+def checked(request: AnswerRequest, values: Iterable[Value]) -> Iterator[Value]:
+    """The values. Unavailable for a call of a tool that the request does not offer: nobody could run it."""
+    for value in values:
+        if isinstance(value, ToolCall) and all(tool.name != value.name for tool in request.tools):
+            raise Unavailable("the model called a tool that it was not given")
+        yield value
 
 
 def json_object(text: str) -> dict[str, Any] | None:

@@ -125,9 +125,10 @@ class ChatAnswer:
             finish = Finish.FINISH_TOOL_CALLS
         if self._refused and finish == Finish.FINISH_STOP:
             finish = Finish.FINISH_REFUSAL
-        if self._usage is None:
+        told = self._usage
+        if not told or not (told.get("prompt_tokens") or told.get("completion_tokens")):
             return Usage(finish, words_of(self._request), self._pieces, estimated=True)
-        return _usage(finish, self._usage)
+        return _usage(finish, told)
 
 
 def _usage(finish: Finish.ValueType, told: dict[str, Any]) -> Usage:

@@ -11,6 +11,7 @@ from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value
 from services.llm.providers import http, openai_client, sse
+from services.llm.providers.asked import checked
 from services.llm.providers.chat_answer import ChatAnswer
 from services.llm.providers.chat_request import asked
 from services.llm.providers.tool_names import ToolNames
@@ -22,7 +23,7 @@ class Compatible:
     # Its connections count what goes over them.
     counts = True
 
-    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: Any) -> None:
+    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
         """`model`: as the server calls it; `settings`: those of http.client. Raises InvalidRequest where the route does
         not say which server and which model."""
         if client is None and not base_url.startswith(("http://", "https://")):
@@ -50,7 +51,7 @@ class Compatible:
                 except (httpx2.HTTPError, httpx2.StreamError):
                     if not answer.finish:  # all was said: only its count is lost
                         raise
-            for value in answer.end():
+            for value in checked(request, answer.end()):
                 yield value
 
     async def aclose(self) -> None:

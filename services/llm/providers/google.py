@@ -14,8 +14,9 @@ from google.genai import errors, types  # noqa: TID251
 from parlance.errors import InvalidRequest, ParlanceError, Unauthenticated, Unavailable
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value, words_of
-from services.llm.providers import google_request, http, sse
+from services.llm.providers import asked, google_request, http, sse
 from services.llm.providers.google_events import Chunks, told
+from services.llm.providers.tool_names import GOOGLE, ToolNames
 
 
 class Google:
@@ -38,12 +39,13 @@ class Google:
         self._kept: dict[str, Any] = {} if self._api.vertexai else {"store": False}
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
-        asked, chunks = google_request.body(request, self._thinking) | self._kept, Chunks()
+        names, chunks = ToolNames(request, GOOGLE), Chunks()
+        body = google_request.body(names.asked(), self._thinking) | self._kept
         with http.translated(_ours):
-            async with aclosing(self._stream(asked)) as stream:
+            async with aclosing(self._stream(body)) as stream:
                 async for chunk in stream:
-                    for value in chunks.take(chunk):
-                        yield value
+                    for value in asked.checked(names.asked(), chunks.take(chunk)):
+                        yield names.answered(value)
                     if chunks.ended:
                         break
                 if not chunks.ended:
@@ -51,14 +53,14 @@ class Google:
                 # Pages and the last count may come after the reason to stop.
                 late = [value for chunk in await sse.read_out(stream) for value in chunks.take(chunk)]
         for value in (*late, *chunks.rest(words_of(request))):
-            yield value
+            yield names.answered(value)
 
     async def aclose(self) -> None:
         """Lets go of the connections."""
         await self._api._async_httpx_client.aclose()
 
-    async def _stream(self, asked: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        made = self._api._build_request("post", f"{self._path}:streamGenerateContent?alt=sse", asked)
+    async def _stream(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        made = self._api._build_request("post", f"{self._path}:streamGenerateContent?alt=sse", body)
         response = (await self._api._async_request(made, stream=True)).response_stream
         async with aclosing(response), aclosing(sse.events(response.aiter_bytes())) as datas:
             async for data in datas:

@@ -55,6 +55,8 @@ CODES: dict[str, Kind] = {
     "API_KEY_SERVICE_BLOCKED": (PermissionDenied, "the model's server does not let this key ask"),
     "BILLING_DISABLED": (QuotaExhausted, "the model's server says that its bill is not paid"),
     "PerDay": (QuotaExhausted, "the model's server says that the day's quota is used up"),
+    # As others say it who speak this protocol too.
+    "insufficient_quota": (QuotaExhausted, "the model's server says that the quota is used up"),
     "UNAUTHENTICATED": (Unauthenticated, "the model's server wants a key: set GEMINI_API_KEY"),
     "PERMISSION_DENIED": (PermissionDenied, "the model's server does not let this key ask"),
     "NOT_FOUND": (InvalidRequest, "the model's server has no such model, or not at this address"),
@@ -82,6 +84,7 @@ class Chunks:
         self._pieces = 0
         self._used: dict[str, Any] = {}
         self._cited: set[str] = set()
+        self._queries: set[str] = set()
 
     def take(self, chunk: dict[str, Any]) -> Iterator[Value]:
         if "error" in chunk:
@@ -114,6 +117,7 @@ class Chunks:
             (used("candidatesTokenCount") or 0) + thoughts,
             cache_read_tokens=used("cachedContentTokenCount") or 0,
             reasoning_tokens=thoughts,
+            web_searches=len(self._queries),
         )
 
     def _part(self, part: dict[str, Any]) -> Iterator[Value]:
@@ -139,6 +143,7 @@ class Chunks:
     def _pages(self, grounding: dict[str, Any]) -> Iterator[Value]:
         """Those that the answer rests on; where that is not told, all that were found."""
         chunks = grounding.get("groundingChunks") or []
+        self._queries.update(grounding.get("webSearchQueries") or ())
         supports = grounding.get("groundingSupports") or []
         rested = [index for support in supports for index in support.get("groundingChunkIndices") or ()]
         for index in rested or range(len(chunks)):

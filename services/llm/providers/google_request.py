@@ -31,8 +31,9 @@ def body(request: AnswerRequest, thinking: str) -> dict[str, Any]:
     """`thinking`: how the model takes an effort ("budget": tokens, as older ones; "none": it has none)."""
     names = {call.id: call.name for message in request.messages for call in message.tool_calls}
     contents = [
-        {"role": "model" if side == "assistant" else "user", "parts": list(_parts(messages, names))}
+        {"role": "model" if side == "assistant" else "user", "parts": parts}
         for side, messages in asked.sides(request)
+        if (parts := list(_parts(messages, names)))
     ]
     if not contents:
         raise InvalidRequest("an answer needs a question")

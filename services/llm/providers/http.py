@@ -23,8 +23,8 @@ from services.llm.meter import METER, Meter
 # An error's class, and what is said of it: never in the vendor's words, which may repeat what was asked.
 Kind = tuple[type[ParlanceError], str]
 
-# The service has deadlines of its own, to the first token and between tokens: these only end what it has forgotten.
-_TIMEOUT = httpx2.Timeout(600, connect=10, write=60, pool=10)
+# Between tokens the deadlines are the service's own; a timer at each read would cost a twelfth of an answer's CPU.
+_TIMEOUT = httpx2.Timeout(None, connect=10, write=60, pool=10)
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
 # A stranger outside counts the same bytes only where nothing is packed. Of the client too, for some sign their headers.
 _PLAIN = {"Accept-Encoding": "identity"}

@@ -11,6 +11,7 @@ from parlance.errors import InvalidRequest
 from parlance.v1.llm_service_pb2 import AnswerRequest
 from services.llm.provider import Value
 from services.llm.providers import http, openai_client, sse
+from services.llm.providers.asked import checked
 from services.llm.providers.responses_answer import ResponsesAnswer
 from services.llm.providers.responses_request import asked
 from services.llm.providers.tool_names import ToolNames
@@ -24,22 +25,19 @@ class OpenAI:
     # Its connections count what goes over them.
     counts = True
 
-    def __init__(
-        self, model: str, base_url: str = "", api_key: str = "", data_residency: str = "", **settings: Any
-    ) -> None:
-        """`data_residency`: the region whose servers are asked ("eu"); `settings`: those of http.client, and
-        `thinking`: "none" of a model that takes no effort. Raises InvalidRequest where the route does not say enough.
-        """
+    def __init__(self, model: str, client: Any = None, base_url: str = "", api_key: str = "", **settings: str) -> None:
+        """`settings`: `data_residency`, the region whose servers are asked ("eu"); `thinking`, "none" of a model that
+        takes no effort; and those of http.client. Raises InvalidRequest where the route does not say enough."""
         if not model:
             raise InvalidRequest("openai needs a model's name: openai:gpt-6-luna")
-        if not api_key and not base_url:
+        if not api_key and not base_url and client is None:
             raise InvalidRequest("openai needs a key: set the variable OPENAI_API_KEY where parlance runs")
         self._model, thinking = model, settings.pop("thinking", "effort")
         if thinking not in ("effort", "none"):
             raise InvalidRequest("thinking is effort or none")
         self._thinks = thinking == "effort"
-        where = _where(base_url, data_residency)
-        self._client = openai_client.made(api_key, http.client(**settings), **where)
+        where = _where(base_url, settings.pop("data_residency", ""))
+        self._client = client or openai_client.made(api_key, http.client(**settings), **where)
         self.destination = http.host_of(str(self._client.base_url))
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Value, None]:
@@ -52,7 +50,7 @@ class OpenAI:
                     async for event in events:
                         if event.startswith(b"[DONE]"):
                             break
-                        values = list(answer.values(json.loads(event)))
+                        values = list(checked(request, answer.values(json.loads(event))))
                         if answer.over:
                             await sse.read_out(chunks)
                         for value in values:

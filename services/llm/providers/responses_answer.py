@@ -8,6 +8,7 @@ from parlance.errors import Unavailable
 from parlance.v1.llm_service_pb2 import AnswerRequest, Citation, Finish, ToolCall, VendorState
 from services.llm.provider import Reasoning, Usage, Value, words_of
 from services.llm.providers.openai_client import in_stream
+from services.llm.providers.responses_request import most
 from services.llm.providers.tool_names import ToolNames
 
 
@@ -17,8 +18,9 @@ class ResponsesAnswer:
 
     def __init__(self, request: AnswerRequest, names: ToolNames) -> None:
         self._request, self._names = request, names
-        # A thought that waits for what it leads to.
+        # A thought that waits for what it leads to, and those that are wanted back if tools are called.
         self._thought: dict[str, Any] | None = None
+        self._kept: list[VendorState] = []
         # Items whose text came in pieces, and those that were here whole.
         self._heard: set[str] = set()
         self._whole: set[str] = set()
@@ -74,10 +76,13 @@ class ResponsesAnswer:
         if kind == "reasoning" and item.get("encrypted_content"):
             self._thought = {key: item.get(key) for key in ("type", "id", "summary", "encrypted_content")}
         elif kind == "function_call" and item.get("status") != "incomplete":
-            yield from _kept(thought, item["call_id"])
-            yield self._call(item)
+            self._keep(thought, item["call_id"])
+            call = self._call(item)
+            yield from self._kept
+            self._kept = []
+            yield call
         elif kind == "message":
-            yield from _kept(thought, "")
+            self._keep(thought, "")
             yield from self._message(item, identity in self._heard)
 
     def _message(self, item: dict[str, Any], heard: bool) -> Iterator[Value]:
@@ -89,6 +94,12 @@ class ResponsesAnswer:
                 self._pieces += 1
                 yield text
             yield from self._cite(content.get("annotations") or ())
+
+    def _keep(self, thought: dict[str, Any] | None, before: str) -> None:
+        """`before`: the id of the call that it led to; "": the text."""
+        if thought is not None:
+            data = json.dumps({"item": thought, "before": before})
+            self._kept.append(VendorState(provider="openai", data=data.encode()))
 
     def _call(self, item: dict[str, Any]) -> ToolCall:
         arguments = item.get("arguments") or "{}"
@@ -110,6 +121,10 @@ class ResponsesAnswer:
     def _completed(self, event: dict[str, Any]) -> Iterator[Value]:
         for item in event["response"].get("output") or ():
             yield from self._take(item)
+        # Some servers end every answer with this event.
+        if (status := event["response"].get("status")) in ("incomplete", "failed"):
+            yield from (self._incomplete if status == "incomplete" else self._failed)(event)
+            return
         if self._called:
             finish = Finish.FINISH_TOOL_CALLS
         else:
@@ -129,8 +144,10 @@ class ResponsesAnswer:
     def _counted(self, finish: Finish.ValueType, event: dict[str, Any]) -> Usage:
         self.over = True
         told = event["response"].get("usage")
-        if not told:
+        if not told or not (told.get("input_tokens") or told.get("output_tokens")):
             return Usage(finish, words_of(self._request), self._pieces, estimated=True)
+        if finish == Finish.FINISH_STOP and int(told.get("output_tokens") or 0) >= most(self._request):
+            finish = Finish.FINISH_LENGTH  # llama.cpp calls an answer complete that the limit cut off
         of_read, of_written = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
         return Usage(
             finish,
@@ -139,14 +156,8 @@ class ResponsesAnswer:
             cache_read_tokens=int(of_read.get("cached_tokens") or 0),
             cache_write_tokens=int(of_read.get("cache_write_tokens") or 0),
             reasoning_tokens=int(of_written.get("reasoning_tokens") or 0),
+            web_searches=sum(item.get("type") == "web_search_call" for item in event["response"].get("output") or ()),
         )
-
-
-def _kept(thought: dict[str, Any] | None, before: str) -> Iterator[VendorState]:
-    """`before`: the id of the call that it led to; "": the text."""
-    if thought is not None:
-        data = json.dumps({"item": thought, "before": before})
-        yield VendorState(provider="openai", data=data.encode())
 
 
 _READ: dict[str, Callable[[ResponsesAnswer, dict[str, Any]], Iterator[Value]]] = {

@@ -22,7 +22,7 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
     body: dict[str, Any] = {
         "model": model,
         "input": [item for message in request.messages for item in _items(message, names)],
-        "max_output_tokens": max(_FEWEST_TOKENS, request.max_output_tokens or _MAX_TOKENS),
+        "max_output_tokens": most(request),
         "stream": True,
         "store": False,
     }
@@ -30,6 +30,8 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
         body.update(_thinking(request))
     if tools := _tools(request, names):
         body["tools"] = tools
+        if request.capability == Capability.CAPABILITY_WEB:
+            body["max_tool_calls"] = _SEARCHES
         if request.tool_choice in CHOICES:
             body["tool_choice"] = CHOICES[request.tool_choice]
     if request.output_schema:
@@ -37,6 +39,15 @@ def asked(request: AnswerRequest, model: str, names: ToolNames, thinks: bool = T
         format_ = {"type": "json_schema", "name": "answer", "schema": schema, "strict": closed(schema)}
         body["text"] = {"format": format_}
     return body
+
+
+# The vendor's own, each of which costs; it bounds no tool of the asker's.
+_SEARCHES = 3
+
+
+def most(request: AnswerRequest) -> int:
+    """Tokens that the answer may take."""
+    return max(_FEWEST_TOKENS, request.max_output_tokens or _MAX_TOKENS)
 
 
 def _thinking(request: AnswerRequest) -> dict[str, Any]:

@@ -20,7 +20,8 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     ValueError for an event without end."""
     begun: list[bytes] = []
     data: list[bytes] = []
-    size = 0
+    # Bytes of what is begun, and of its lines that are whole.
+    size = held = 0
     async for chunk in chunks:
         size += len(chunk)
         if size > _LONGEST:
@@ -33,10 +34,11 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
+                held += len(line)
             elif not line and data:
                 yield b"\n".join(data)
-                data = []
-        size = len(last) + sum(map(len, data))
+                data, held = [], 0
+        size = len(last) + held
     if data and b"".join(begun) == b"\r":  # nothing followed: it was the whole end of an empty line
         yield b"\n".join(data)
 
