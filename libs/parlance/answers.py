@@ -7,6 +7,7 @@ cancelled, when its deadline passes, or when nobody has read it for `orphan_s`. 
 
 import asyncio
 import hashlib
+import heapq
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -43,6 +44,9 @@ class Answers:
     def __init__(self, publish: Publish, orphan_s: float = 5.0) -> None:
         self._publish, self._orphan_s = publish, orphan_s
         self._known: dict[str, Answer | Kept] = {}
+        # Until when (loop's time) each one that has ended is kept, the first to go first; one timer for all of them.
+        self._leaving: list[tuple[float, str]] = []
+        self._sweep: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._closing = False
 
@@ -53,6 +57,8 @@ class Answers:
     async def __aexit__(self, *exc: Any) -> None:
         """What still runs stops, without a record: whoever handles its event again begins it anew."""
         self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         for answer in list(self._known.values()):
             if isinstance(answer, Answer):
                 answer.stop()
@@ -169,7 +175,19 @@ class Answers:
 
     def _evict_later(self, header: Header, call_id: str) -> None:
         left = (header.deadline_us - clock.now_us()) / 1e6 if header.deadline_us else _UNDATED_S
-        asyncio.get_running_loop().call_later(max(0.0, left) + _KEPT_S, self._known.pop, call_id, None)
+        until = asyncio.get_running_loop().time() + max(0.0, left) + _KEPT_S
+        heapq.heappush(self._leaving, (until, call_id))
+        if self._leaving[0][1] == call_id:
+            self._evict()
+
+    def _evict(self) -> None:
+        """Lets go of those whose time is over, and comes back for the next one."""
+        loop = asyncio.get_running_loop()
+        while self._leaving and self._leaving[0][0] <= loop.time():
+            self._known.pop(heapq.heappop(self._leaving)[1], None)
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = loop.call_at(self._leaving[0][0], self._evict) if self._leaving else None
 
     @staticmethod
     def _drop_timer(answer: Answer) -> None:

@@ -41,6 +41,7 @@ class Spending:
     _reserved: dict[Key, int] = field(default_factory=dict)
     # Attempts of this process whose events have not come back from the log yet.
     _own: set[tuple[str, str, int]] = field(default_factory=set)
+    _day: str = ""
     # Whether the log tells of this process's events too.
     follows: bool = False
 
@@ -95,8 +96,16 @@ class Spending:
     def _add(self, header: Header, usage: UsageRecorded) -> None:
         if usage.cost_nanos <= 0:
             return
+        self._forget_the_past()
         for key in self._keys(header, usage.rule, usage.began_at_us or self.now_us()):
             self._spent[key] = self._spent.get(key, 0) + usage.cost_nanos
+
+    def _forget_the_past(self) -> None:
+        """Of each user and rule there would be something more each day, for as long as this process runs."""
+        day = day_name(self.now_us())
+        if day != self._day:
+            self._day = day
+            self._spent = {key: nanos for key, nanos in self._spent.items() if key[2] in (day, day[:7])}
 
     def _periods(self, budget: Budget) -> tuple[tuple[int, str], ...]:
         day = day_name(self.now_us())

@@ -91,3 +91,16 @@ def test_a_free_model_is_affordable_whatever_was_spent() -> None:
 def test_a_route_without_budgets_is_not_limited() -> None:
     assert not limited(RouteSet(target="scripted:echo"))
     assert limited(route(rule=CENT)) and limited(route(month=CENT))
+
+
+def test_days_that_are_over_are_let_go_and_their_month_is_not() -> None:
+    now = Now()
+    now.us = NOW - 24 * HOUR
+    spending, limits = Spending(now), route(user=5 * CENT, month=8 * CENT)
+    for n in range(50):
+        spending.spent(Header(user_id=f"user-{n}"), used(1, us=now.us))
+    now.us = NOW
+    spending.spent(ANNA, used(1))
+    days = {day for _, _, day, _ in spending._spent}
+    assert days == {"2026-11-30", "2026-11"}
+    assert "this month's" in spending.why_not(BEN, limits, RULE, CENT)

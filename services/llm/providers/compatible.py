@@ -38,7 +38,7 @@ class Compatible:
         names = ToolNames(request)
         body, answer = asked(request, self._model, names), ChatAnswer(request, self._model, names)
         with http.translated(openai_client.ours):
-            async with await self._client.chat.completions.create(**body) as stream:
+            async with await openai_client.streamed(self._client, "/chat/completions", body) as stream:
                 chunks = stream.response.aiter_bytes()
                 try:
                     async with aclosing(sse.events(chunks)) as events:

@@ -44,7 +44,7 @@ class OpenAI:
         names = ToolNames(request)
         body, answer = asked(request, self._model, names, self._thinks), ResponsesAnswer(request, names)
         with http.translated(openai_client.ours):
-            async with await self._client.responses.create(**body) as stream:
+            async with await openai_client.streamed(self._client, "/responses", body) as stream:
                 chunks = stream.response.aiter_bytes()
                 async with aclosing(sse.events(chunks)) as events:
                     async for event in events:

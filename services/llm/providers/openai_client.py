@@ -93,6 +93,19 @@ def made(api_key: str, connection: httpx2.AsyncClient, **where: Any) -> openai.A
     return client
 
 
+async def streamed(client: openai.AsyncOpenAI, path: str, body: dict[str, Any]) -> openai.AsyncStream[object]:
+    """Asks as the SDK's own methods do, save that the body goes out as it is: what they look for in it, to rename, no
+    body of ours has, and looking takes 0.4 ms of CPU, a third of all that the SDK does."""
+    return await client.post(
+        path,
+        cast_to=object,
+        body=body,
+        options={"security": {"bearer_auth": True}},
+        stream=True,
+        stream_cls=openai.AsyncStream[object],
+    )
+
+
 def ours(exc: Exception) -> ParlanceError | None:
     """For what the SDK raises; None for what the connection or the reading did. Never with the server's own words."""
     if isinstance(exc, openai.APIStatusError):
