@@ -151,7 +151,7 @@ async def test_what_makes_no_sense_is_followed_by_the_next_one(script: list[str]
 
 
 async def test_what_is_packed_a_thousandfold_is_no_event() -> None:
-    """A gigabyte in a megabyte, which nobody asked for packed."""
+    """200 MB in 200 KB, which nobody asked for packed."""
     bomb = gzip.compress(b"data: " + b"x" * 200_000_000, 9)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
