@@ -5,7 +5,6 @@ Two forms of each: "typed", the SDK's own stream loop; "raw", its request, with 
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 import time
@@ -23,6 +22,7 @@ from google.genai import types
 from benchmarks.llm_child import serve
 from benchmarks.llm_server import base_url
 from benchmarks.llm_wire import Order
+from parlance import garbage
 from services.llm.providers import sse
 
 _SYSTEM = "You are a voice assistant. Answer in short sentences."
@@ -165,8 +165,7 @@ async def main(port: int, proxy: int, key: str) -> None:
         heard = [one for lane in await asyncio.gather(*(lane() for _ in range(words["at_once"]))) for one in lane]
         return {"heard": heard, "cpu_ms": (time.process_time() - cpu) / len(heard) * 1000}
 
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    garbage.settle()
     await serve({}, asked)
 
 

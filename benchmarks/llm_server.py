@@ -6,7 +6,6 @@ What becomes of its events is told over its pipe: "list" (made into bytes, as an
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 from contextlib import AsyncExitStack
@@ -18,7 +17,7 @@ from google.protobuf.json_format import ParseDict
 
 from benchmarks.llm_child import serve
 from benchmarks.llm_wire import VENDORS
-from parlance import clock
+from parlance import clock, garbage
 from parlance.bus_journal import JournalBus
 from parlance.events import declared, to_bytes
 from parlance.outgoing import record_of
@@ -86,8 +85,7 @@ async def main(home: Path, port: int) -> None:
         server = GrpcServer({"Llm": service}, "127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop)
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        garbage.settle()
 
         async def asked(words: dict[str, Any]) -> dict[str, Any]:
             if "route" in words:

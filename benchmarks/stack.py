@@ -1,7 +1,6 @@
 """The platform's own pieces in this process, on a journal with its writer thread; only the models are scripted."""
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import instant
+from parlance import garbage
 from parlance.bus import Bus
 from parlance.bus_choice import without_rows
 from parlance.bus_journal import JournalBus
@@ -147,8 +147,7 @@ async def running(pieces: Pieces) -> AsyncIterator[None]:
         tasks = [group.create_task(w) for w in work]
         for event in ready:
             await event.wait()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        garbage.settle()
         try:
             yield
         finally:

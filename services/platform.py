@@ -1,7 +1,6 @@
 """All services in one process, on the embedded bus or on Kafka."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,7 +8,7 @@ from dataclasses import replace
 
 import uvloop
 
-from parlance import access, log, metrics, tls
+from parlance import access, garbage, log, metrics, tls
 from parlance.bus_choice import for_services, without_rows
 from parlance.bus_journal import JournalBus
 from parlance.config import Config, make_home
@@ -51,8 +50,7 @@ async def _until_stopped(config: Config) -> None:
         metrics.watch_bus(ground.bus)
         built = await build(ground, ledger, stack)
         await stack.enter_async_context(_running(ground, ledger, built))
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        garbage.settle()
         print(
             f"Parlance is ready: gRPC on {config.address}, the page on http://127.0.0.1:{config.http_port} "
             "(Ctrl-C ends it)",

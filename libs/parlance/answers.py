@@ -10,12 +10,12 @@ import hashlib
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from google.protobuf.message import Message
 
 from parlance import clock
+from parlance.answer import Answer, Kept
 from parlance.errors import DeadlineExceeded, Internal, ParlanceError, Unavailable, as_error, from_proto
 from parlance.events import to_bytes
 from parlance.log import logger
@@ -24,7 +24,6 @@ from parlance.v1.turn_pb2 import (
     END_CANCELLED,
     END_COMPLETE,
     END_FAILED,
-    END_UNSPECIFIED,
     AnswerRecorded,
     End,
     Error,
@@ -38,59 +37,12 @@ _KEPT_S = 5.0
 _UNDATED_S = 60.0
 
 
-@dataclass(slots=True)
-class Answer:
-    """An answer, running or ended. The fact gets the chunks at its end: nobody reads it before."""
-
-    header: Header
-    fact: AnswerRecorded
-    chunks: list[Any] = field(default_factory=list)
-    # When each came, microseconds after the answer began.
-    offsets_us: list[int] = field(default_factory=list)
-    readers: int = 0
-    waiters: list["asyncio.Future[None]"] = field(default_factory=list)
-    task: "asyncio.Task[None] | None" = None
-    timer: asyncio.TimerHandle | None = None
-    began: float = 0.0
-    stopped: bool = False
-    late: bool = False
-    published: "asyncio.Future[Any] | None" = None
-
-    async def on_record(self) -> None:
-        """Returns when the fact is durable, where the log says so."""
-        if self.published is not None:
-            await asyncio.shield(self.published)
-
-    @property
-    def ended(self) -> bool:
-        return self.fact.end != END_UNSPECIFIED
-
-    def stop(self, late: bool = False) -> None:
-        """Cancels once: a second cancel would cut the closing of the vendor's stream short."""
-        if self.task is not None and not self.stopped:
-            self.stopped, self.late = True, late
-            self.task.cancel()
-
-    def wake(self) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self.waiters.clear()
-
-    def add(self, chunk: Any, now: float) -> None:
-        self.chunks.append(chunk)
-        self.offsets_us.append(int((now - self.began) * 1e6))
-        if not self.fact.provider and "began" in chunk.DESCRIPTOR.fields_by_name and chunk.HasField("began"):
-            self.fact.provider, self.fact.route_version = chunk.began.provider, chunk.began.route_version
-        self.wake()
-
-
 class Answers:
     """`async with Answers(publish) as answers`; it owns the tasks of the running answers."""
 
     def __init__(self, publish: Publish, orphan_s: float = 5.0) -> None:
         self._publish, self._orphan_s = publish, orphan_s
-        self._known: dict[str, Answer] = {}
+        self._known: dict[str, Answer | Kept] = {}
         self._group = asyncio.TaskGroup()
         self._closing = False
 
@@ -102,14 +54,14 @@ class Answers:
         """What still runs stops, without a record: whoever handles its event again begins it anew."""
         self._closing = True
         for answer in list(self._known.values()):
-            answer.stop()
+            if isinstance(answer, Answer):
+                answer.stop()
         await self._group.__aexit__(None, None, None)
 
     def recover(self, header: Header, fact: AnswerRecorded, response: type[Message]) -> None:
         """An answer from the log, of messages of class `response`."""
-        answer = Answer(header, fact, [response.FromString(c) for c in fact.chunks])
-        self._known.setdefault(fact.call_id, answer)
-        self._evict_later(answer)
+        self._known.setdefault(fact.call_id, Kept(to_bytes(fact), response))
+        self._evict_later(header, fact.call_id)
 
     async def give(self, call: Call, method: str, request: Message, begin: Begin) -> AsyncGenerator[Any, None]:
         """The answer to this call, from its first chunk.
@@ -117,18 +69,18 @@ class Answers:
         Raises Unavailable where it was cancelled or lost, DeadlineExceeded where it would begin too late, Internal
         where the call id was used for another request, and whatever the answer itself ended with."""
         digest = hashlib.sha256(to_bytes(request)).digest()
-        answer = self._known.get(call.id) or self._begin(call, method, digest, begin)
+        answer = self._find(call.id) or self._begin(call, method, digest, begin)
         if answer.fact.request_digest != digest:
             raise Internal("this call id was used for another request")
         loop = asyncio.get_running_loop()
         answer.readers += 1
         self._drop_timer(answer)
         try:
-            i = 0
+            chunks, i = answer.chunks, 0
             while True:
-                while i < len(answer.chunks):
+                while i < len(chunks):
                     i += 1
-                    yield answer.chunks[i - 1]
+                    yield chunks[i - 1]
                 if answer.ended:
                     break
                 waiter = loop.create_future()
@@ -144,7 +96,7 @@ class Answers:
 
     async def cancel(self, call_id: str) -> bool:
         """Stops an answer. True: what there is of it is on record."""
-        answer = self._known.get(call_id)
+        answer = self._find(call_id)
         if answer is None:
             return False
         if answer.task is not None and not answer.ended:
@@ -152,6 +104,10 @@ class Answers:
             await asyncio.wait([answer.task])
         await answer.on_record()
         return answer.ended
+
+    def _find(self, call_id: str) -> Answer | None:
+        found = self._known.get(call_id)
+        return found.answer() if isinstance(found, Kept) else found
 
     def _begin(self, call: Call, method: str, digest: bytes, begin: Begin) -> Answer:
         if call.begun:
@@ -200,7 +156,8 @@ class Answers:
             answer.fact.chunks.extend(map(to_bytes, answer.chunks))
             answer.fact.chunk_offsets_us.extend(answer.offsets_us)
             self._record(answer)
-            self._evict_later(answer)
+            self._known[answer.fact.call_id] = Kept.of(answer)
+            self._evict_later(answer.header, answer.fact.call_id)
         answer.wake()
 
     def _record(self, answer: Answer) -> None:
@@ -210,10 +167,9 @@ class Answers:
         except Exception as exc:
             logger.error("an answer of %s is not on record: %s", answer.fact.method, type(exc).__name__)
 
-    def _evict_later(self, answer: Answer) -> None:
-        left = (answer.header.deadline_us - clock.now_us()) / 1e6 if answer.header.deadline_us else _UNDATED_S
-        loop = asyncio.get_running_loop()
-        answer.timer = loop.call_later(max(0.0, left) + _KEPT_S, self._known.pop, answer.fact.call_id, None)
+    def _evict_later(self, header: Header, call_id: str) -> None:
+        left = (header.deadline_us - clock.now_us()) / 1e6 if header.deadline_us else _UNDATED_S
+        asyncio.get_running_loop().call_later(max(0.0, left) + _KEPT_S, self._known.pop, call_id, None)
 
     @staticmethod
     def _drop_timer(answer: Answer) -> None:
@@ -232,6 +188,4 @@ def _deadline(call: Call) -> float:
 def _failure(fact: AnswerRecorded) -> ParlanceError | None:
     if fact.end == END_FAILED:
         return from_proto(fact.error)
-    if fact.end == END_CANCELLED:
-        return Unavailable("the answer was cancelled before its end")
-    return None
+    return Unavailable("the answer was cancelled before its end") if fact.end == END_CANCELLED else None

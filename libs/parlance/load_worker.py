@@ -2,7 +2,6 @@
 "stop"; what came of each turn goes to stdout. load_job.py says what."""
 
 import asyncio
-import gc
 import json
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 
 import uvloop
 
-from parlance import config, tls
+from parlance import config, garbage, tls
 from parlance.client import Client
 from parlance.load_job import Job, Row
 from parlance.load_talker import NoRuns, Talker
@@ -91,8 +90,7 @@ def main() -> None:
     """Ctrl-C is the parent's: it says when to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = Job.of(json.loads(sys.stdin.buffer.readline()))
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    garbage.settle()
     uvloop.run(Worker(job).run())
 
 

@@ -7,7 +7,6 @@ also serves health: the service's name tells whether it takes work, `bus` whethe
 """
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -17,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from parlance import access, log, metrics, starting, tls
+from parlance import access, garbage, log, metrics, starting, tls
 from parlance import config as settings
 from parlance.bus import Bus
 from parlance.bus_choice import for_one
@@ -111,8 +110,7 @@ async def _until_stopped(name: str, config: Config, build: Build) -> None:
         metrics.watch_bus(ground.bus)
         running = await build(ground, carrier, stack)
         server = await stack.enter_async_context(_served(name, ground, running))
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        garbage.settle()
         print(f"{name} is ready: gRPC on {server.address}, events on {config.bus} (Ctrl-C ends it)", flush=True)
         await stop.wait()
         for number in (signal.SIGINT, signal.SIGTERM):  # a second one ends it at once

@@ -21,6 +21,7 @@ from parlance import metrics
 from parlance.access import Access
 from parlance.errors import Internal, InvalidRequest, ParlanceError, PermissionDenied, Unavailable, Unreachable
 from parlance.log import logger
+from parlance.patience import Patience
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
 from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
 from parlance.rpc_status import ERROR, STATUS
@@ -168,17 +169,20 @@ class _Gone(asyncio.CancelledError):
 async def _pass_on(context: Any, responses: AsyncGenerator[Message, None], response_class: type[Message]) -> None:
     """Pulls only when the last message could be written: a client that stops reading stops the service, and is let go
     when it reads nothing for 10 s."""
-    async with aclosing(responses):
-        async for message in responses:
-            if not isinstance(message, response_class):
-                raise Internal(f"a service gave {type(message).__name__} for {response_class.__name__}")
-            try:
-                async with asyncio.timeout(_STALLED_S):
-                    await context.write(message.SerializeToString())
-            except grpc.aio.BaseError:
-                raise _Gone from None
-            except TimeoutError:
-                raise Unavailable("the client has stopped reading; the call was ended") from None
+    patience = Patience()
+    try:
+        async with aclosing(responses):
+            async for message in responses:
+                if not isinstance(message, response_class):
+                    raise Internal(f"a service gave {type(message).__name__} for {response_class.__name__}")
+                try:
+                    await patience.wait(context.write(message.SerializeToString()), _STALLED_S)
+                except grpc.aio.BaseError:
+                    raise _Gone from None
+                except TimeoutError:
+                    raise Unavailable("the client has stopped reading; the call was ended") from None
+    finally:
+        patience.close()
 
 
 def _peer(context: Any) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
-from parlance.v1.llm_service_pb2 import AnswerRequest
+from parlance.v1.llm_service_pb2 import AnswerRequest, ChatMessage
 from parlance.v1.turn_pb2 import Capability
 from services.llm.model import Model, Prices, cost_nanos
 from services.llm.provider import Usage
@@ -23,23 +23,33 @@ SEARCHES = 3
 
 def input_tokens(request: AnswerRequest) -> int:
     """An upper estimate of what a model reads: bytes / 3 + 10 %, 10 tokens a message, 5,000 an image, 600 for tools."""
-    size = sum(len(text.encode()) for text in (request.output_schema, *_of_tools(request)))
-    images = 0
+    size, images = len(request.output_schema.encode()), 0
+    for tool in request.tools:
+        size += sum(len(text.encode()) for text in (tool.name, tool.description, tool.parameters))
     for message in request.messages:
-        size += len(message.text.encode()) + sum(len(state.data) for state in message.state)
-        size += sum(len(call.name) + len(call.arguments.encode()) for call in message.tool_calls)
-        images += len(message.images)
+        size += len(message.text.encode())
+        if message.state or message.tool_calls or message.images:
+            size += _beside_words(message)
+            images += len(message.images)
     plain = -(-size * (100 + _MARGIN) // (100 * _BYTES))
     return plain + _MESSAGE * len(request.messages) + _IMAGE * images + (_TOOLS if request.tools else 0)
 
 
-def most_nanos(request: AnswerRequest, model: Model, today: date) -> int | None:
-    """US dollars / 1e9; None where the catalogue has no price for today. All input at the dearer of the price of input
-    and of a cache write (20,000 tokens more where the web is asked), and as much output as is let."""
+def _beside_words(message: ChatMessage) -> int:
+    calls = sum(len(call.name) + len(call.arguments.encode()) for call in message.tool_calls)
+    return calls + sum(len(state.data) for state in message.state)
+
+
+def most_nanos(request: AnswerRequest, tokens: int, model: Model, today: date) -> int | None:
+    """US dollars / 1e9; None where the catalogue has no price for today. All input (`tokens`, as `input_tokens` says)
+    at the dearer of the price of input and of a cache write (20,000 tokens more where the web is asked), and as much
+    output as is let."""
     prices = model.prices_on(today)
     if prices is None:
         return None
-    read = input_tokens(request) + (_PAGES if request.capability == Capability.CAPABILITY_WEB else 0)
+    if not any((prices.input, prices.output, prices.cache_write, prices.web_search)):
+        return 0
+    read = tokens + (_PAGES if request.capability == Capability.CAPABILITY_WEB else 0)
     let = min(request.max_output_tokens or model.max_output_tokens, model.max_output_tokens)
     searches = SEARCHES if request.capability == Capability.CAPABILITY_WEB else 0
     return cost_nanos(_dearest(prices), Usage(input_tokens=read, output_tokens=let, web_searches=searches))
@@ -48,7 +58,3 @@ def most_nanos(request: AnswerRequest, model: Model, today: date) -> int | None:
 def _dearest(prices: Prices) -> Prices:
     dear = max(prices.input, prices.cache_write)
     return replace(prices, input=dear)
-
-
-def _of_tools(request: AnswerRequest) -> list[str]:
-    return [text for tool in request.tools for text in (tool.name, tool.description, tool.parameters)]

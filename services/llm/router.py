@@ -15,6 +15,8 @@ from services.llm.model import Model
 # The rule of a route without rules, and that of a target that was asked for past them.
 DEFAULT, ASKED = "default", "asked"
 _NONE, _WRONG = ErrorCode.ERROR_CODE_UNSPECIFIED, ErrorCode.ERROR_CODE_INVALID_REQUEST
+# Looked up once: an enum's names cost as much as all else that is asked of a message.
+_TOOL = Role.ROLE_TOOL
 # A reason for each thing that a model may not be able to do.
 _CANNOT = {
     "chat": "it does not hold conversations",
@@ -101,7 +103,7 @@ def _asked(name: str, rules: Sequence[LlmRule]) -> tuple[LlmRule, LlmTarget]:
 
 def _needs(request: AnswerRequest) -> frozenset[str]:
     found = {Capability.Name(kind).removeprefix("CAPABILITY_").lower() for kind in kinds(request)}
-    if any(message.tool_calls or message.role == Role.ROLE_TOOL for message in request.messages):
+    if any(message.tool_calls or message.role == _TOOL for message in request.messages):
         found.add("tools")
     if request.output_schema:
         found.add("schema")
@@ -119,7 +121,7 @@ def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
     model = models.find(target)
     if model is None:
         return Choice(target, rule, None, passed_over=models.missing(target), code=_WRONG)
-    most = most_nanos(ask.request, model, today)
+    most = most_nanos(ask.request, ask.tokens, model, today)
     if most is None:
         told = f"the catalogue has no price of it for {today}"
         return Choice(target, rule, model, passed_over=told, code=_WRONG)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from parlance import ids
 from parlance.answers import Answers
-from parlance.errors import InvalidRequest
+from parlance.errors import InvalidRequest, ParlanceError
 from parlance.events import wrap
 from parlance.rpc import Call
 from parlance.v1.control_pb2 import RouteSet
@@ -30,7 +30,7 @@ from parlance.v1.llm_service_pb2 import (
     RememberConsentResponse,
 )
 from parlance.v1.turn_pb2 import AnswerRecorded, Header
-from services.llm import booking
+from services.llm import booking, router
 from services.llm.answering import Answering, Asks
 from services.llm.attempt import Attempt
 from services.llm.choice import Choice
@@ -57,6 +57,7 @@ class LlmService:
         self._publish, self._route, self._parts = publish, route, parts or Parts()
         self.answers = Answers(self._answered)
         self._group = asyncio.TaskGroup()
+        self._warming: asyncio.Task[None] | None = None
         self._loading = Loading(secret)
         self._choosing = Choosing(self._parts)
         # How often each call was begun: of earlier lives, of which only usage is known, and of answers under way.
@@ -69,8 +70,22 @@ class LlmService:
 
     async def __aexit__(self, *exc: Any) -> None:
         await self.answers.__aexit__(*exc)
+        if self._warming is not None:
+            self._warming.cancel()
         await self._group.__aexit__(None, None, None)
         await self._loading.aclose()
+
+    def warm_soon(self) -> None:
+        """While it answers already."""
+        self._warming = self._group.create_task(self.warm())
+
+    async def warm(self) -> None:
+        """Loads whom the route in force may ask: an SDK takes a second, and the first failover is no time for it. One
+        that cannot be had is told to whoever asks."""
+        for rule in router.rules_of(self._route()):
+            for target in rule.targets:
+                with suppress(ParlanceError):
+                    await self._loading.provider(target, self._parts.models.find(target))
 
     def recover(self, event: LlmEvent) -> None:
         """An event of llm.v1 of an earlier life: its answer can be given again; one that was booked and is not on

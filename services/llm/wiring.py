@@ -33,6 +33,7 @@ async def start(ground: Ground, publish: Callable[[LlmEvent], Any], stack: Async
     async with aclosing(ground.recent(LlmEvent)) as events:
         async for event in events:
             llm.recover(event)
+    llm.warm_soon()
     return llm
 
 

@@ -1,11 +1,14 @@
 """A service's record of its answers, in virtual time: joined, given again, never taken for whole when it is not."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
+from parlance.answer import Kept
 from parlance.answers import Answers
 from parlance.errors import DeadlineExceeded, Internal, RateLimited, Unavailable
+from parlance.events import to_bytes
 from parlance.v1.llm_service_pb2 import AnswerResponse
 from parlance.v1.turn_pb2 import End
 from tests.unit.answer_tools import METHOD, Record, Source, ask, call, failure_of, read
@@ -112,3 +115,26 @@ async def test_recovered_answers_are_given_with_how_they_ended() -> None:
         assert await read(after, never, call("whole", begun=True)) == "a b"
         assert isinstance(await failure_of(read(after, never, call("cut"))), Unavailable)
         assert never.begun == 0 and len(record.facts) == 2
+
+
+@virtual
+async def test_an_ended_answer_is_kept_as_the_bytes_of_its_fact_and_still_given_whole_to_all_that_ask_again() -> None:
+    record, source = Record(), Source("a ", "b")
+    async with Answers(record) as answers, asyncio.TaskGroup() as group:
+        await read(answers, source)
+        (kept,) = answers._known.values()
+        assert isinstance(kept, Kept) and kept.fact == to_bytes(record.facts[0])
+        again = [group.create_task(read(answers, source)) for _ in range(2)]
+        assert [await task for task in again] == ["a b", "a b"]
+        assert list(answers._known.values()) == [kept] and source.begun == 1
+
+
+@virtual
+async def test_who_reads_slowly_gets_all_of_an_answer_that_has_ended_meanwhile() -> None:
+    source = Source("a ", "b ", "c")
+    async with Answers(Record()) as answers:
+        async with aclosing(answers.give(call(), METHOD, ask(), source)) as chunks:
+            told = [await anext(chunks)]
+            await asyncio.sleep(10)
+            told += [chunk async for chunk in chunks]
+        assert "".join(chunk.text for chunk in told) == "a b c"

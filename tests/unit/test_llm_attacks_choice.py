@@ -31,7 +31,7 @@ async def test_who_was_told_no_is_not_asked_again_for_the_same_question(tmp_path
         parts = await desk.parts_of(question("hello", refused=["acme"]), "c2")
         assert parts[0].began.provider == "scripted:echo"
         desk.route = targets(scripted(tmp_path, "far"))
-        with pytest.raises(PermissionDenied, match="does not let acme see"):
+        with pytest.raises(PermissionDenied, match="the user does not let acme see this"):
             await desk.parts_of(question("hello", refused=["acme"]), "c3")
 
 

@@ -31,7 +31,7 @@ def test_a_web_question_reserves_its_searches_too() -> None:
     plain = AnswerRequest(messages=[ChatMessage(text="who won")], max_output_tokens=100)
     web = AnswerRequest(messages=[ChatMessage(text="who won")], max_output_tokens=100, capability=CAPABILITY_WEB)
     today = date(2026, 11, 30)
-    asked, searched = (most_nanos(request, model, today) or 0 for request in (plain, web))
+    asked, searched = (most_nanos(request, 100, model, today) or 0 for request in (plain, web))
     assert searched - asked >= 3 * CENT
 
 

@@ -160,9 +160,10 @@ def test_the_most_that_an_answer_may_cost_is_stated() -> None:
     request = asking("x" * 3000, max_output_tokens=200)
     assert input_tokens(request) == 1100 + 10
     # Written to the vendor's cache at 1.25 dollars a million, and 200 tokens at 10.
-    assert most_nanos(request, MODELS["own"], TODAY) == 1110 * 1250 + 200 * 10_000
-    assert most_nanos(asking("x" * 3000), MODELS["own"], TODAY) == 1110 * 1250 + 1000 * 10_000
-    assert most_nanos(asking("x", capability=WEB), MODELS["own"], TODAY) == 20_011 * 1250 + 1000 * 10_000
+    own = MODELS["own"]
+    assert most_nanos(request, input_tokens(request), own, TODAY) == 1110 * 1250 + 200 * 10_000
+    assert most_nanos(asking("x" * 3000), 1110, own, TODAY) == 1110 * 1250 + 1000 * 10_000
+    assert most_nanos(asking("x", capability=WEB), 11, own, TODAY) == 20_011 * 1250 + 1000 * 10_000
 
 
 def test_all_that_is_sent_counts() -> None:

@@ -50,3 +50,30 @@ async def test_time_that_passes_between_two_pieces_does_not_count() -> None:
     await asyncio.sleep(0.03)
     assert await patience.next(pieces, 0.01) == 0.0
     patience.close()
+
+
+async def test_what_swallows_its_cancel_and_ends_is_out_of_time_and_leaves_no_cancel_behind() -> None:
+    async def deaf() -> str:
+        try:
+            await asyncio.sleep(30.0)
+        except asyncio.CancelledError:
+            raise ValueError("it broke") from None
+        return "never"
+
+    patience = Patience()
+    with pytest.raises(TimeoutError):
+        await patience.wait(deaf(), 0.02)
+    patience.close()
+    task = asyncio.current_task()
+    assert task is not None and not task.cancelling()
+
+
+async def test_what_is_waited_for_gives_its_result_or_its_own_error() -> None:
+    async def broken() -> None:
+        raise ValueError("it broke")
+
+    patience = Patience()
+    assert await patience.wait(asyncio.sleep(0, "done"), 5.0) == "done"
+    with pytest.raises(ValueError, match="it broke"):
+        await patience.wait(broken(), 5.0)
+    patience.close()
