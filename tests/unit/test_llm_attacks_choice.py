@@ -171,3 +171,15 @@ async def test_no_table_leaves_a_plain_question_to_who_holds_no_conversations(tm
             route = targets(LlmTarget(target="scripted:web"))
             async for _ in desk.service.check_llm_route(CheckLlmRouteRequest(route=route), call()):
                 pass
+
+
+async def test_a_model_that_has_become_a_partner_needs_its_users_word(tmp_path: Path) -> None:
+    """The route was set when it was one of the house."""
+    route = targets(scripted(tmp_path, "one"))
+    before = Desk(route, models=own_catalogue(tmp_path, one=dict(HOUSE)))
+    async with before.service:
+        assert await before.text("hello") == "You said: hello"
+    after = Desk(route, models=own_catalogue(tmp_path, one=dict(PARTNER)))
+    async with after.service:
+        (asked,) = await after.ask()
+    assert asked.consent_needed.vendor == "acme" and not after.of("usage")
