@@ -93,11 +93,17 @@ def test_a_key_stands_nowhere_but_where_it_was_put(own_platform: Platform, tmp_p
         with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=5) as page:
             counted = page.read()
         assert platform.end() == 0
+        platform.extra["HOUSE_KEY"], platform.log_file = BROKEN, tmp_path / "second.log"
+        platform.start()
+        assert run("ask", QUESTION) == 1
+        assert run("llm", "ask", QUESTION) == 2 and "the key holds a space" in told[-1]
+        assert platform.end() == 0
     assert b"compatible:house" in counted and b"parlance.cli" in shown and "Traceback" not in "".join(told)
     assert scan(tmp_path, but="secrets.env") == {}
     assert {name: traces(text) for name, text in (("ps", shown), ("metrics", counted))} == {"ps": [], "metrics": []}
     assert traces("".join(told).encode()) == []
-    assert QUESTION not in platform.log, "nor does the log hold what was asked"
+    logs = [path.read_text() for path in tmp_path.glob("*.log")]
+    assert len(logs) == 2 and QUESTION not in "".join(logs), "nor does the log hold what was asked"
 
 
 @pytest.mark.parametrize("canary", CANARIES)
