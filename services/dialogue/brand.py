@@ -48,6 +48,8 @@ _TO_IT = re.compile(
     r"|(?:which|what) (?:language )?model|introduce yourself|about yourself)\b",
     re.I,
 )
+# A variable of a vendor's, or a target.
+_VARIABLE = re.compile(rf"(?<![a-z])(?:{_VENDORS})[_:]", re.I)
 _ENDS = re.compile(r"[.!?…][\"')\]]*(?=\s|$)")
 
 
@@ -84,3 +86,11 @@ class Brand:
         if _ME.search(sentence) or self._about_itself:
             return True
         return not self._named_by_user and bool(_ITSELF.search(sentence))
+
+
+def unnamed(told: str) -> str:
+    """What a device is told of a failure: nothing that names a vendor. Whoever runs the platform reads the rest."""
+    named = _NAME.search(told) or _UNMISTAKABLE.search(told) or _VARIABLE.search(told)
+    return (
+        "a language model failed; the operator's 'parlance turn' and 'parlance llm explain' say why" if named else told
+    )

@@ -2,8 +2,9 @@
 
 import re
 
-# A sentence's end: its mark, closing quotes, and the space that shows that it is none of "3.5" or "e.g.x".
-_SENTENCE = re.compile(r"[.!?…]+[\"')\]]*\s+|\n+")
+# A sentence's end: its mark, closing quotes, and the space that shows that it is none of "3.5" or "e.g.x". Each run of
+# marks is looked at once: a model that loses itself may write thousands of them.
+_SENTENCE = re.compile(r"(?<![.!?…])[.!?…]++[\"')\]]*+\s+|\n+")
 _COMMA = re.compile(r"[,;:—]\s+")
 # Words on their own: "test." and "no." end a sentence.
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|e\.g|i\.e|vs|approx)\.$", re.I)

@@ -9,6 +9,7 @@ from parlance.events import wrap
 from parlance.v1.reply_pb2 import Outcome, Reason, ReplyEvent, SettledCall, TurnCompleted
 from parlance.v1.state_pb2 import OpenTurn, SessionSnapshot, StateEvent
 from parlance.v1.turn_pb2 import Header
+from services.dialogue.brand import unnamed
 from services.dialogue.handling import Handling, inputs_of
 from services.dialogue.wording import closing
 
@@ -34,6 +35,8 @@ def from_outside(
     made = TurnCompleted(outcome=outcome, reason=reason, calls=calls)
     if error is not None:
         made.error.CopyFrom(error.to_proto())
+        if turn.snapshot.persona.own_brand:
+            made.error.message = unnamed(error.message)
     made.say = closing(outcome, reason, made.error if error is not None else None, calls)
     made.inputs.CopyFrom(inputs_of(turn, handling, unknown))
     return made

@@ -17,8 +17,8 @@ from services.llm.model import CAPABILITIES, Model, Prices
 
 TIERS = {"device": 1, "house": 2, "private": 3, "partner": 4}
 PRICES = ("input", "output", "cache_read", "cache_write")
-# Of a thousand of the vendor's own searches; left out: it has none, or they cost nothing.
-SEARCH = "web_search"
+# Of a thousand of the vendor's own searches, and of a second of sound; left out: it has none, or they cost nothing.
+MORE = ("web_search", "audio_second")
 PRICES_EXAMPLE = "prices: [{since: 2026-11-30, input: 1, output: 5, cache_read: 0.1, cache_write: 1.25}]"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*:[^\s*]*\*?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -98,12 +98,12 @@ def _prices(value: Any) -> tuple[Prices, ...]:
 def _prices_from(said: Any) -> Prices:
     if not isinstance(said, dict):
         raise ValueError(f"is a list, each with a day: {PRICES_EXAMPLE}")
-    known = ("since", *PRICES, SEARCH)
+    known = ("since", *PRICES, *MORE)
     if wrong := [key for key in said if key not in known]:
         raise ValueError(f"does not know '{wrong[0]}'{_near(wrong[0], known)}; each has since, {_LISTED}")
     if missing := [key for key in ("since", *PRICES) if key not in said]:
         raise ValueError(f"has no {missing[0]}: each has since, {_LISTED}")
-    given = [*PRICES, *([SEARCH] if SEARCH in said else [])]
+    given = [*PRICES, *(key for key in MORE if key in said)]
     return Prices(since=_each("since", said, _day), **{key: _each(key, said, _price) for key in given})
 
 

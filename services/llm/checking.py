@@ -50,11 +50,8 @@ def _check_rule(rule: LlmRule, models: Models, today: date) -> None:
 
 def _check_target(target: LlmTarget, models: Models, today: date) -> Model:
     for name, value in target.settings.items():
-        if "@" in urlsplit(value).netloc:
-            raise InvalidRequest(
-                f"'{target.target}': {name} holds a name or a password, and a route keeps none: leave them out, and "
-                "name the variable of a key by --set api_key_env=NAME"
-            )
+        if wrong := _wrong_address(name, value):
+            raise InvalidRequest(f"'{target.target}': {wrong}")
     model = models.find(target)
     if model is None:
         raise InvalidRequest(models.missing(target))
@@ -77,8 +74,8 @@ def _check_whom(rule: LlmRule, models: Sequence[Model]) -> None:
             f"nobody of rule '{rule.name}' promises to work in '{rule.residency}' alone, as the catalogue has it: "
             "--residency any, or write residency into the entries of its targets"
         )
-    asked = {Capability.Name(c).removeprefix("CAPABILITY_").lower() for c in rule.capabilities}
-    if asked and not any(asked & m.capabilities for m in models):
+    asked = {Capability.Name(c).removeprefix("CAPABILITY_").lower() for c in rule.capabilities} or {"chat"}
+    if not any(asked & m.capabilities for m in models):
         names = ", ".join(model.name for model in models)
         raise InvalidRequest(
             f"nobody of rule '{rule.name}' is for {' or '.join(sorted(asked))}, as the catalogue has it: {names}"
@@ -88,3 +85,18 @@ def _check_whom(rule: LlmRule, models: Sequence[Model]) -> None:
 def _check_budgets(budgets: Sequence[Budget]) -> None:
     if any(budget.day_nanos < 0 or budget.month_nanos < 0 for budget in budgets):
         raise InvalidRequest("a budget is US dollars, 0 for none, and not less")
+
+
+def _wrong_address(name: str, value: str) -> str:
+    """Never with the address, which may hold a password; "": nothing is wrong with it."""
+    try:
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
+            return (
+                f"{name} holds a name or a password, and a route keeps none: leave them out, and name the variable of "
+                "a key by --set api_key_env=NAME"
+            )
+        _ = parts.port
+    except ValueError:
+        return f"{name} is no address: --set {name}=http://HOST:PORT"
+    return ""

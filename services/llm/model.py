@@ -16,8 +16,8 @@ _NANOS_A_SEARCH = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars for a million tokens, and for a thousand of the vendor's own web searches, from the day `since`
-    on."""
+    """US dollars for a million tokens, for a thousand of the vendor's own web searches and for a second of sound, from
+    the day `since` on. No model here takes sound yet, so nothing is billed by the last."""
 
     since: date
     input: Decimal
@@ -25,6 +25,7 @@ class Prices:
     cache_read: Decimal
     cache_write: Decimal
     web_search: Decimal = Decimal(0)
+    audio_second: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

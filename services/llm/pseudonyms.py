@@ -17,7 +17,7 @@ _NOTE = "Words such as PERSON_1 or PLACE_2 stand for names and addresses. Write 
 # A JSON text's strings, and numbers that may be somebody's.
 _LITERALS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+-])[0-9]{7,}(?![\w.])', re.S)
 # What of a JSON Schema is words and not names of its parts.
-_WORDS = ("title", "description", "default", "const", "enum", "examples")
+_WORDS = ("title", "description", "$comment", "default", "const", "enum", "examples")
 
 
 class Putter:

@@ -14,6 +14,7 @@ def believable(usage: Usage) -> bool:
         usage.cache_read_tokens,
         usage.cache_write_tokens,
         usage.reasoning_tokens,
+        usage.web_searches,
     )
     if not all(type(count) is int and 0 <= count <= _MOST for count in counts):
         return False

@@ -25,6 +25,8 @@ def _schema(what: str, text: str) -> None:
         found = json.loads(text)
     except ValueError as exc:
         raise InvalidRequest(f"{what} are no JSON: {exc}") from None
+    except RecursionError:
+        raise InvalidRequest(f"{what} are nested too deep") from None
     if not isinstance(found, dict):
         raise InvalidRequest(f"{what} must be a JSON object")
     if wrong := _validator()(found):
@@ -42,6 +44,8 @@ def _validator() -> Callable[[dict[str, Any]], str]:
             Draft202012Validator.check_schema(schema)
         except SchemaError as exc:
             return f"{'/'.join(map(str, exc.absolute_path)) or 'its top'}: {exc.message[:200]}"
+        except RecursionError:
+            return "it is nested too deep"
         return ""
 
     return wrong

@@ -57,6 +57,7 @@ class LlmService:
         self._publish, self._route, self._parts = publish, route, parts or Parts()
         self.answers = Answers(self._answered)
         self._group = asyncio.TaskGroup()
+        self._warming: asyncio.Task[None] | None = None
         self._loading = Loading(secret)
         self._choosing = Choosing(self._parts)
         # How often each call was begun: of earlier lives, of which only usage is known, and of answers under way.
@@ -69,8 +70,14 @@ class LlmService:
 
     async def __aexit__(self, *exc: Any) -> None:
         await self.answers.__aexit__(*exc)
+        if self._warming is not None:
+            self._warming.cancel()
         await self._group.__aexit__(None, None, None)
         await self._loading.aclose()
+
+    def warm_soon(self) -> None:
+        """While it answers already."""
+        self._warming = self._group.create_task(self.warm())
 
     async def warm(self) -> None:
         """Loads whom the route in force may ask: an SDK takes a second, and the first failover is no time for it. One

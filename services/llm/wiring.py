@@ -33,7 +33,7 @@ async def start(ground: Ground, publish: Callable[[LlmEvent], Any], stack: Async
     async with aclosing(ground.recent(LlmEvent)) as events:
         async for event in events:
             llm.recover(event)
-    await llm.warm()
+    llm.warm_soon()
     return llm
 
 

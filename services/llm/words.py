@@ -6,7 +6,6 @@ word then has told whole words alone.
 
 import re
 
-_TAIL = re.compile(r"\S*\Z")
 _WORD = re.compile(r"\S+")
 # A second beginning is believed from so many equal words on; so many words of the end may come again.
 _BEGINS, _REPEATS = 3, 12
@@ -30,8 +29,7 @@ class Words:
             self._told.append(text)
             return text
         text = self._tail + text
-        cut = _TAIL.search(text)
-        at = cut.start() if cut else len(text)
+        at = len(text) if not text or text[-1].isspace() else len(text) - len(text.rsplit(None, 1)[-1])
         self._tail, now = text[at:], text[:at]
         if now:
             self._told.append(now)

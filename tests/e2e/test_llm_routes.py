@@ -103,13 +103,26 @@ def test_a_file_of_secrets_is_read_while_it_runs_and_only_where_its_owner_alone_
     file.unlink()
 
 
-def test_a_catalogue_with_a_typo_is_told_at_the_start(own_platform: Platform, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("models:\n  compatible:mine: {teir: house}\n", "compatible:mine: unknown field 'teir' (did you mean 'tier'?)"),
+        ("models: {'scripted:*': {tier: hause}}", "did you mean 'house'"),
+        ("models: {'scripted:*': {context_tokens: much}}", "is a whole number"),
+        ("models: {compatible:x: {tier: house}}", "context_tokens and max_output_tokens and capabilities must be told"),
+        ("models:\n\t- x", "is no YAML"),
+        ("modles: {}", "holds 'models:'"),
+    ],
+)
+def test_a_catalogue_with_a_typo_is_told_at_the_start(
+    own_platform: Platform, tmp_path: Path, content: str, said: str
+) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("models:\n  compatible:mine: {teir: house}\n")
+    file.write_text(content)
     own_platform.extra["PARLANCE_CATALOGUE"] = str(file)
     done = own_platform.cli("run")
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert f"{file}: compatible:mine: unknown field 'teir' (did you mean 'tier'?)" in done.stderr + done.stdout
+    assert str(file) in done.stderr and said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_nothing_running_is_told(own_platform: Platform) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parlance.v1.llm_service_pb2 import AnswerBegan, AnswerResponse
 from parlance.v1.state_pb2 import Persona
-from services.dialogue.brand import Brand
+from services.dialogue.brand import Brand, unnamed
 from services.dialogue.replying import Replying
 
 NOVA = Persona(name="Nova", own_brand=True)
@@ -80,3 +80,22 @@ def test_what_is_said_instead_can_be_said() -> None:
 )
 def test_what_it_says_of_others_stays(asked: str, text: str) -> None:
     assert spoken(text, [], asked) == text
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "no language model can answer this (openai:gpt-6-luna: it failed)",
+        "the variable ANTHROPIC_API_KEY is not set where llm runs",
+        "nobody answers as google:gemini-3.8-flash",
+        "Claude said nothing for 8 s",
+    ],
+)
+def test_a_failure_names_no_vendor_to_a_device(told: str) -> None:
+    assert "parlance llm explain" in unnamed(told) and not re.search(
+        "openai|anthropic|google|claude", unnamed(told), re.I
+    )
+
+
+def test_a_failure_of_ones_own_is_told_as_it_is() -> None:
+    assert unnamed("the language model said nothing for 8 s") == "the language model said nothing for 8 s"

@@ -144,3 +144,42 @@ async def test_of_two_who_come_at_once_one_alone_tries_a_broken_target(tmp_path:
     async with desk.service:
         ends = await asyncio.gather(*(desk.ask(call_id=f"c{n}") for n in range(5)), return_exceptions=True)
     assert len(desk.of("usage")) == 1 and sum(isinstance(end, Unavailable) for end in ends) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"base_url": "http://[bad/v1"}, "base_url"),
+        ({"base_url": "http://127.0.0.1:99999999/v1"}, "base_url"),
+        ({"base_url": "http://127.0.0.1:8000/v1", "proxy": "http://[bad"}, "proxy"),
+        ({"base_url": "file:///etc/passwd"}, "base_url"),
+    ],
+)
+async def test_an_address_that_is_none_is_told(settings: dict[str, str], said: str) -> None:
+    desk, route = Desk(), RouteSet(stage="llm", target="compatible:x", settings=settings)
+    async with desk.service:
+        with pytest.raises(InvalidRequest, match=said):
+            async for _ in desk.service.check_llm_route(CheckLlmRouteRequest(route=route), call()):
+                pass
+
+
+async def test_no_table_leaves_a_plain_question_to_who_holds_no_conversations(tmp_path: Path) -> None:
+    models = own_catalogue(tmp_path, web={**PARTNER, "capabilities": ["web"]})
+    desk = Desk(models=models)
+    async with desk.service:
+        with pytest.raises(InvalidRequest, match="is for chat"):
+            route = targets(LlmTarget(target="scripted:web"))
+            async for _ in desk.service.check_llm_route(CheckLlmRouteRequest(route=route), call()):
+                pass
+
+
+async def test_a_model_that_has_become_a_partner_needs_its_users_word(tmp_path: Path) -> None:
+    """The route was set when it was one of the house."""
+    route = targets(scripted(tmp_path, "one"))
+    before = Desk(route, models=own_catalogue(tmp_path, one=dict(HOUSE)))
+    async with before.service:
+        assert await before.text("hello") == "You said: hello"
+    after = Desk(route, models=own_catalogue(tmp_path, one=dict(PARTNER)))
+    async with after.service:
+        (asked,) = await after.ask()
+    assert asked.consent_needed.vendor == "acme" and not after.of("usage")

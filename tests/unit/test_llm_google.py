@@ -7,10 +7,10 @@ import pytest
 
 from parlance import errors
 from parlance.v1.llm_service_pb2 import Citation, Finish, ToolCall, VendorState
-from services.llm.provider import Reasoning, Usage, Value
+from services.llm.provider import Reasoning, Usage, Value, words_of
 from tests.unit import google_streams as stream
 from tests.unit.google_streams import SIGNATURE, call, chunk, grounding, part, thought, usage
-from tests.unit.vendor_wire import Vendor, read
+from tests.unit.vendor_wire import OFFERED, Vendor, asking, read
 
 pytest.importorskip("google.genai", reason="the extra `llm` is not installed")
 
@@ -108,7 +108,7 @@ async def test_an_answer_that_is_none_is_an_error(reason: str, expected: type[er
 
 async def test_a_server_that_counts_no_tokens_is_counted_by_us() -> None:
     assert (await values(chunk(part("a ")), chunk(part("b"), finish="STOP")))[-1] == Usage(
-        Finish.FINISH_STOP, 4, 2, estimated=True
+        Finish.FINISH_STOP, words_of(asking(tools=OFFERED)), 2, estimated=True
     )
 
 

@@ -1,64 +1,66 @@
-"""Providers are made once for all that they are made with, however many ask at once."""
+"""Providers are made once, before they are needed, and one that cannot be had stands in nobody's way."""
 
 import asyncio
 import time
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from parlance.errors import InvalidRequest
 from parlance.v1.control_pb2 import LlmTarget
+from services.llm import loading
 from services.llm.loading import Loading
-from services.llm.providers import PROVIDERS
-from tests.unit.llm_desk import Desk, targets
+from tests.unit.llm_desk import Desk, scripted, targets
 
-TARGET = LlmTarget(target="slowly:m", settings={"api_key_env": "KEY"})
-
-
-class Slowly:
-    made: list["Slowly"] = []  # noqa: RUF012
-    destination = ""
-
-    def __init__(self, model: str, **settings: Any) -> None:
-        time.sleep(0.05)
-        self.settings, self.closed = settings, False
-        self.made.append(self)
-
-    async def aclose(self) -> None:
-        self.closed = True
+ECHO = LlmTarget(target="scripted:echo")
 
 
-@pytest.fixture(autouse=True)
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PROVIDERS, "slowly", f"{__name__}:Slowly")
-    monkeypatch.setattr(Slowly, "made", [])
-    monkeypatch.setattr("parlance.providers.importlib.import_module", lambda name: __import__("sys").modules[__name__])
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was loaded, each after a while."""
+    load, names = loading.providers.load, list[str]()
+
+    def slow(stage: str, known: dict[str, str], name: str, **settings: str) -> object:
+        names.append(name)
+        time.sleep(0.02)  # in a thread of its own, as an import is
+        return load(stage, known, name, **settings)
+
+    monkeypatch.setattr(loading.providers, "load", slow)
+    return names
 
 
-async def test_many_who_ask_at_once_get_one_and_it_is_closed_at_the_end() -> None:
-    loading = Loading(lambda name: "k")
-    found = await asyncio.gather(*(loading.provider(TARGET, None) for _ in range(8)))
-    assert len({id(provider) for provider in found}) == len(Slowly.made) == 1
-    await loading.aclose()
-    assert Slowly.made[0].closed
+async def test_questions_that_come_at_once_share_one_provider(made: list[str]) -> None:
+    providers = Loading(lambda name: "")
+    first, second = await asyncio.gather(*(providers.provider(ECHO, None) for _ in range(2)))
+    assert first is second is await providers.provider(ECHO, None)
+    assert made == ["scripted:echo"]
 
 
-async def test_a_route_that_is_set_again_keeps_its_connections_and_a_new_key_is_used() -> None:
-    keys = {"KEY": "old"}
-    loading = Loading(keys.__getitem__)
-    first = await loading.provider(TARGET, None)
-    loading.make(TARGET, None)
-    assert await loading.provider(TARGET, None) is first
-    keys["KEY"] = "new"
-    loading.make(TARGET, None)
-    second: Any = await loading.provider(TARGET, None)
-    assert second is not first and second.settings == {"api_key": "new"}
-    await loading.aclose()
-    assert all(provider.closed for provider in Slowly.made)
+async def test_who_goes_away_while_it_is_made_takes_it_from_nobody(made: list[str]) -> None:
+    providers = Loading(lambda name: "")
+    async with asyncio.TaskGroup() as group:
+        goes = group.create_task(providers.provider(ECHO, None))
+        stays = group.create_task(providers.provider(ECHO, None))
+        await asyncio.sleep(0)
+        goes.cancel()
+    assert stays.result() is await providers.provider(ECHO, None)
+    assert goes.cancelled() and made == ["scripted:echo"]
 
 
-async def test_all_whom_the_route_may_ask_are_made_before_the_first_question_save_those_that_cannot_be() -> None:
-    desk = Desk(targets(LlmTarget(target="nobody:m"), LlmTarget(target="slowly:a"), LlmTarget(target="slowly:b")))
+async def test_one_that_could_not_be_made_is_tried_again(made: list[str]) -> None:
+    providers, nowhere = Loading(lambda name: ""), LlmTarget(target="compatible:")
+    for _ in range(2):
+        with pytest.raises(InvalidRequest):
+            await providers.provider(nowhere, None)
+    assert made == ["compatible:", "compatible:"]
+
+
+async def test_all_whom_the_route_may_ask_are_loaded_before_the_first_question(made: list[str], tmp_path: Path) -> None:
+    a, b = scripted(tmp_path, "a", answers=[{"text": "hi"}]), scripted(tmp_path, "b", answers=[{"text": "ho"}])
+    desk = Desk(targets(LlmTarget(target="compatible:"), a, b))
     async with desk.service:
         await desk.service.warm()
-        assert len(Slowly.made) == 2
-    assert all(provider.closed for provider in Slowly.made)
+        assert made == ["compatible:", "scripted:a", "scripted:b"]
+        desk.route = targets(a, b)
+        assert await desk.text() == "hi"
+        assert len(made) == 3

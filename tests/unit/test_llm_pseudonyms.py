@@ -183,6 +183,7 @@ def test_arguments_citations_and_tools_are_hidden_and_put_back() -> None:
     request.messages.add(role=ROLE_TOOL, tool_call_id="1", text='{"was": "\\u0041nna Smith"}')
     schema = {
         "type": "object",
+        "$comment": "for Anna Smith",
         "properties": {"to": {"enum": ["Anna Smith"]}, "Anna Smith": {"title": "of Anna Smith"}},
     }
     request.tools.add(name="tell", description="tells Anna Smith", parameters=json.dumps(schema))
@@ -191,6 +192,7 @@ def test_arguments_citations_and_tools_are_hidden_and_put_back() -> None:
     assert json.loads(call.arguments) == {"to": ["PERSON_1", "PERSON_2"], "n": 1.0, "card": "CARD_1"}
     assert hidden.messages[3].text == '{"was": "PERSON_1"}'
     assert hidden.tools[0].description == "tells PERSON_1"
+    assert json.loads(hidden.tools[0].parameters)["$comment"] == "for PERSON_1"
     made = json.loads(hidden.tools[0].parameters)["properties"]
     assert made == {"to": {"enum": ["PERSON_1"]}, "Anna Smith": {"title": "of PERSON_1"}}
     back = putter.value(call)

@@ -176,7 +176,8 @@ def broken(exc: BaseException) -> ParlanceError | None:
     for link in chain:
         for kind, ours, message in _BROKEN:
             if isinstance(link, kind):
-                return ours(f"{message} ({type(link).__name__})")
+                # Of a question that is asked back, the type would be no answer.
+                return ours(message if message.endswith("?") else f"{message} ({type(link).__name__})")
     return None
 
 
