@@ -28,7 +28,7 @@ def test_without_its_topics_it_says_what_to_type(on_kafka: Platform) -> None:
 
 
 def test_typed_and_spoken_turns_are_answered_told_and_run_again(on_kafka: Platform) -> None:
-    assert on_kafka.cli("topics", "apply").stdout.count("+ ") == 12
+    assert on_kafka.cli("topics", "apply").stdout.count("+ ") == 13
     on_kafka.start()
     assert {"state": "good", "what": "kafka"}.items() <= on_kafka.json("doctor")[-3].items()
     asked = on_kafka.json("ask", "what is seven times twelve")
