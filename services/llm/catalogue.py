@@ -40,7 +40,7 @@ class Catalogue:
         """The model that a target names, at the address that its settings give; None where it cannot be routed to."""
         for found in self._named(target):
             if isinstance(found, Model) and not _elsewhere(found, target):
-                return found if found.name == target.target else _of_many(found, target.target)
+                return _at(found if found.name == target.target else _of_many(found, target.target), target)
         return None
 
     def missing(self, target: LlmTarget) -> str:
@@ -157,6 +157,16 @@ def _moved(model: Model, target: LlmTarget) -> list[str]:
 def _here(name: str, value: str) -> bool:
     """An address of this machine."""
     return name in ("base_url", "proxy") and not leaves(entries.host_of(value))
+
+
+def _at(model: Model, target: LlmTarget) -> Model:
+    """A partner at another address than its entry's is somebody else: what a user said of the vendor is not said of
+    whoever is there, and neither is what the vendor promised."""
+    url = target.settings.get("base_url", "")
+    if model.tier != Tier.TIER_PARTNER or not url or url == model.settings.get("base_url") or _here("base_url", url):
+        return model
+    host = entries.host_of(url)
+    return replace(model, vendor=host, speaks_as=host, retention_days=-1)
 
 
 def _of_many(model: Model, name: str) -> Model:

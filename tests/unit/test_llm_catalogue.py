@@ -193,3 +193,16 @@ def test_a_file_that_cannot_be_read_says_what_is_wrong_with_it(tmp_path: Path, t
 def test_a_file_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="PARLANCE_CATALOGUE"):
         catalogue.load(tmp_path / "none.yaml")
+
+
+def test_a_partner_at_another_address_is_somebody_else() -> None:
+    """What a user lets Anthropic see is not what he lets a stranger see who speaks its protocol."""
+    known = catalogue.load()
+    name = "anthropic:claude-haiku-5-5"
+    there = known.find(LlmTarget(target=name, settings={"base_url": "https://models.example:8443"}))
+    own, here = (
+        known.find(LlmTarget(target=name, settings=settings)) for settings in ({}, {"base_url": "http://127.0.0.1:9"})
+    )
+    assert there is not None and own is not None and here is not None
+    assert (there.vendor, there.retention_days, there.tier) == ("models.example:8443", -1, own.tier)
+    assert own.vendor == here.vendor == "anthropic" and own.retention_days == 30
