@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from parlance.cli_ask import Json, console, errors, from_running, print_json, run_async, streamed
+from parlance.cli_consent import consent
 from parlance.errors import InvalidRequest
 from parlance.money import dollars, shown
 from parlance.route_table import CAPABILITIES, TIERS, one_of
@@ -30,6 +31,8 @@ _MOST_BYTES = 10 * 1024 * 1024
 _GOOD = (Finish.FINISH_STOP, Finish.FINISH_LENGTH, Finish.FINISH_TOOL_CALLS, Finish.FINISH_CONTEXT_FULL)
 
 llm_app = typer.Typer(help="Language models: who would answer, and what one says.", no_args_is_help=True)
+
+llm_app.command()(consent)
 
 Words = Annotated[list[str], typer.Argument(help="The question; quotes are not needed.")]
 For = Annotated[str, typer.Option("--for", metavar="WHAT", help=f"What is asked for: {', '.join(CAPABILITIES)}.")]

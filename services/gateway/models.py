@@ -7,7 +7,15 @@ from contextlib import aclosing, suppress
 from parlance import clock, ids
 from parlance.errors import ParlanceError
 from parlance.rpc import Call, one
-from parlance.v1.llm_service_pb2 import AnswerRequest, AnswerResponse, CancelRequest, ExplainRequest, ExplainResponse
+from parlance.v1.llm_service_pb2 import (
+    AnswerRequest,
+    AnswerResponse,
+    CancelRequest,
+    ExplainRequest,
+    ExplainResponse,
+    RememberConsentRequest,
+    RememberConsentResponse,
+)
 from parlance.v1.turn_pb2 import Header, Modality
 from services.gateway.parts import Parts
 
@@ -17,6 +25,12 @@ _DEADLINE_US = 300_000_000
 
 async def explained(parts: Parts, request: ExplainRequest, owner: Header) -> ExplainResponse:
     said: ExplainResponse = await one(parts.carrier.ask("Llm.Explain", request, Call("", owner)))  # type: ignore[arg-type]
+    return said
+
+
+async def consents(parts: Parts, request: RememberConsentRequest, owner: Header) -> RememberConsentResponse:
+    header = Header(event_id=ids.new(), user_id=owner.user_id, accepted_at_us=clock.now_us())
+    said: RememberConsentResponse = await one(parts.carrier.ask("Llm.RememberConsent", request, Call("", header)))  # type: ignore[arg-type]
     return said
 
 

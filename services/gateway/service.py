@@ -32,6 +32,8 @@ from parlance.v1.gateway_service_pb2 import (
     ListRoutesResponse,
     ListTurnsRequest,
     ListTurnsResponse,
+    SetConsentRequest,
+    SetConsentResponse,
     SetRouteRequest,
     SetRouteResponse,
     UndoRouteRequest,
@@ -156,6 +158,9 @@ class GatewayService:
 
     async def get_usage(self, request: GetUsageRequest, call: Call) -> AsyncGenerator[GetUsageResponse, None]:
         yield await money.usage(self._parts, request, self._owner())
+
+    async def set_consent(self, request: SetConsentRequest, call: Call) -> AsyncGenerator[SetConsentResponse, None]:
+        yield SetConsentResponse(consents=await models.consents(self._parts, request.consent, self._owner()))
 
     async def list_egress(self, request: ListEgressRequest, call: Call) -> AsyncGenerator[ListEgressResponse, None]:
         yield await money.egress(self._parts, request, self._owner())

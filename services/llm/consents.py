@@ -39,6 +39,10 @@ class Consents:
         """ALWAYS, NEVER, or UNSPECIFIED where the user is to be asked."""
         return self._said.get(user, {}).get(vendor, Consent.CONSENT_UNSPECIFIED)
 
+    def all_of(self, user: str) -> dict[str, Consent.ValueType]:
+        """By vendor: ALWAYS or NEVER."""
+        return dict(self._said.get(user, {}))
+
     async def remember(self, cause: Header, vendor: str, consent: Consent.ValueType) -> None:
         """What the user of `cause` said, durable and known when it returns; UNSPECIFIED: that he is to be asked again.
 

@@ -1,7 +1,7 @@
 """What the service knows beside its routes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from parlance import clock
@@ -27,12 +27,13 @@ async def _forget(header: Header, vendor: str, consent: Consent.ValueType) -> No
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`consent`: what a user has said of a vendor, which `remember` keeps; `follow` returns once `spending` knows what
-    the log says of this month, and hears of what others spend from then on."""
+    """`consent`: what a user has said of a vendor (`consents`: of each), which `remember` keeps; `follow` returns once
+    `spending` knows what the log says of this month, and hears of what others spend from then on."""
 
     limits: Limits = field(default_factory=Limits)
     models: Models = field(default_factory=catalogue.load)
     consent: Callable[[str, str], Consent.ValueType] = lambda user, vendor: Consent.CONSENT_UNSPECIFIED
+    consents: Callable[[str], Mapping[str, Consent.ValueType]] = lambda user: {}
     remember: Callable[[Header, str, Consent.ValueType], Awaitable[None]] = _forget
     breaker: Breaker = field(default_factory=lambda: Breaker(_monotonic))
     spending: Spending = field(default_factory=lambda: Spending(clock.now_us))

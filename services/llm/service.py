@@ -116,8 +116,9 @@ class LlmService:
     async def remember_consent(
         self, request: RememberConsentRequest, call: Call
     ) -> AsyncGenerator[RememberConsentResponse, None]:
-        await self._parts.remember(call.header, request.vendor, request.consent)
-        yield RememberConsentResponse()
+        if request.vendor:
+            await self._parts.remember(call.header, request.vendor, request.consent)
+        yield RememberConsentResponse(by_vendor=self._parts.consents(call.header.user_id))
 
     async def explain(self, request: ExplainRequest, call: Call) -> AsyncGenerator[ExplainResponse, None]:
         route = self._route()

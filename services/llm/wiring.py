@@ -24,6 +24,7 @@ async def start(ground: Ground, publish: Callable[[LlmEvent], Any], stack: Async
     parts = Parts(
         models=catalogue.load(ground.config.catalogue),
         consent=consents.of,
+        consents=consents.all_of,
         remember=consents.remember,
         spending=spending,
         follow=Following(ground, spending, stack),

@@ -54,6 +54,20 @@ def test_a_partner_is_asked_only_where_its_user_says_so(platform: Platform) -> N
     )
 
 
+def test_what_was_said_of_a_vendor_for_good_is_shown_and_taken_back(platform: Platform) -> None:
+    platform.json("routes", "set", "llm", "scripted:acme", "--then", "scripted:echo")
+    assert platform.json("llm", "consent") == {"consents": {}}
+    assert platform.json("llm", "consent", "acme", "never") == {"consents": {"acme": "never"}}
+    told = platform.json("llm", "explain", "hello")
+    assert told["target"] == "scripted:echo" and "never" in told["candidates"][0]["passed_over"]
+    platform.json("llm", "consent", "acme", "always")
+    assert platform.json("llm", "ask", "hello")["provider"] == "scripted:acme"
+    assert platform.json("llm", "consent", "acme", "ask") == {"consents": {}}
+    assert platform.json("llm", "explain", "hello")["candidates"][0]["needs_consent"]
+    wrong = platform.cli("llm", "consent", "acme", "nevr")
+    assert wrong.returncode == 2 and "did you mean 'never'?" in wrong.stderr
+
+
 def test_who_cannot_do_it_is_told_with_the_reason(platform: Platform) -> None:
     platform.json("routes", "set", "llm", "compatible:big", "--then", "scripted:echo")
     told = platform.json("llm", "explain", "hello", "--for", "web")

@@ -95,6 +95,11 @@ class GatewayStub:
                 request_serializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.SerializeToString,
                 response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.FromString,
                 _registered_method=True)
+        self.SetConsent = channel.unary_unary(
+                '/parlance.v1.Gateway/SetConsent',
+                request_serializer=parlance_dot_v1_dot_gateway__service__pb2.SetConsentRequest.SerializeToString,
+                response_deserializer=parlance_dot_v1_dot_gateway__service__pb2.SetConsentResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServicer:
@@ -184,6 +189,13 @@ class GatewayServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetConsent(self, request, context):
+        """Which vendors the user lets see questions; one of them can be changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -246,6 +258,11 @@ def add_GatewayServicer_to_server(servicer, server):
                     servicer.ListEgress,
                     request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.FromString,
                     response_serializer=parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.SerializeToString,
+            ),
+            'SetConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsent,
+                    request_deserializer=parlance_dot_v1_dot_gateway__service__pb2.SetConsentRequest.FromString,
+                    response_serializer=parlance_dot_v1_dot_gateway__service__pb2.SetConsentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -573,6 +590,33 @@ class Gateway:
             '/parlance.v1.Gateway/ListEgress',
             parlance_dot_v1_dot_gateway__service__pb2.ListEgressRequest.SerializeToString,
             parlance_dot_v1_dot_gateway__service__pb2.ListEgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parlance.v1.Gateway/SetConsent',
+            parlance_dot_v1_dot_gateway__service__pb2.SetConsentRequest.SerializeToString,
+            parlance_dot_v1_dot_gateway__service__pb2.SetConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

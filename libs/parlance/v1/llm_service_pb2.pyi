@@ -708,7 +708,9 @@ class RememberConsentRequest(_message.Message):
     VENDOR_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
     vendor: _builtins.str
+    """Empty: nothing changes, what was said is told."""
     consent: _turn_pb2.Consent.ValueType
+    """UNSPECIFIED: the user is to be asked again."""
     def __init__(
         self,
         *,
@@ -727,12 +729,39 @@ Global___RememberConsentRequest: _TypeAlias = RememberConsentRequest  # noqa: Y0
 class RememberConsentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ByVendorEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _turn_pb2.Consent.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _turn_pb2.Consent.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BY_VENDOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def by_vendor(self) -> _containers.ScalarMap[_builtins.str, _turn_pb2.Consent.ValueType]:
+        """All that the user of the header has said for good: ALWAYS or NEVER."""
+
     def __init__(
         self,
+        *,
+        by_vendor: _abc.Mapping[_builtins.str, _turn_pb2.Consent.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_vendor", b"by_vendor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
