@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from parlance.cli_ask import Json, console, from_running, print_json, run_async
+from parlance.errors import InvalidRequest
 from parlance.route_table import one_of
 from parlance.v1.gateway_service_pb2 import SetConsentRequest
 from parlance.v1.llm_service_pb2 import RememberConsentRequest
@@ -20,6 +21,8 @@ def consent(
     as_json: Json = False,
 ) -> None:
     """Which vendors may see your questions, as you told the assistant, and changing it."""
+    if vendor and not word:
+        raise InvalidRequest(f"say what {vendor} may do: parlance llm consent {vendor} always, never or ask")
     given = one_of(word, WORDS, "what can be said of a vendor") if vendor else Consent.CONSENT_UNSPECIFIED
     asked = RememberConsentRequest(vendor=vendor, consent=given)
     told = run_async(from_running("SetConsent", SetConsentRequest(consent=asked))).consents

@@ -66,6 +66,8 @@ def test_what_was_said_of_a_vendor_for_good_is_shown_and_taken_back(platform: Pl
     assert platform.json("llm", "explain", "hello")["candidates"][0]["needs_consent"]
     wrong = platform.cli("llm", "consent", "acme", "nevr")
     assert wrong.returncode == 2 and "did you mean 'never'?" in wrong.stderr
+    half = platform.cli("llm", "consent", "acme")
+    assert half.returncode == 2 and "consent acme always, never or ask" in half.stderr
 
 
 def test_who_cannot_do_it_is_told_with_the_reason(platform: Platform) -> None:
