@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
@@ -103,6 +104,7 @@ class _Messages:
         return True
 
 
+_Count = Callable[[bytes, _Messages], None]
 _Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -132,7 +134,7 @@ class Counter:
             for writer in (near_out, far_out):
                 writer.transport.abort()
 
-    async def _pass(self, reader, writer, count) -> None:  # type: ignore[no-untyped-def]
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: _Count) -> None:
         messages = _Messages()
         try:
             while data := await reader.read(65536):

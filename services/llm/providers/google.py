@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 
-from google import genai  # noqa: TID251
-from google.genai import errors, types  # noqa: TID251
+from google import genai  # noqa: TID251 - here alone
+from google.genai import errors, types  # noqa: TID251 - here alone
 
 from parlance.errors import InvalidRequest, ParlanceError, Unauthenticated, Unavailable
 from parlance.v1.llm_service_pb2 import AnswerRequest
