@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 class Planned(NamedTuple):
     """A turn to send. Seconds after the start; `due` None: as soon as its session's turn before has ended.
-    `n`: its place in the file. `name`: what its id derives from, within the run."""
+    `n`: its place in the file. `name`: what its id derives from, within the run. `as_of_us`: what it takes for now,
+    microseconds since 1970; 0: the clock's. `person`: whose lists and timers it means."""
 
     n: int
     due: float | None
     text: str
     interrupt_after: float
     name: str
+    as_of_us: int = 0
+    person: str = ""
 
 
 class Row(NamedTuple):

@@ -79,9 +79,11 @@ async def record(bus: Bus, sealing: Sealing, wanted: Wanted) -> Recorded:
             f"no live turn that was asked then{about} can be read; 'parlance turns' shows what there is"
         )
     names: dict[str, str] = {}
+    people: dict[str, str] = {}
     for one in found:
         name = names.setdefault(one.header.session_id, f"talker-{len(names) + 1:04d}")
-        made.turns.append(_turn(one, name, found[0].header.asked_at_us))
+        person = people.setdefault(one.header.user_id, f"person-{len(people) + 1:04d}")
+        made.turns.append(_turn(one, name, person, found[0].header.asked_at_us))
     return made
 
 
@@ -89,10 +91,15 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _turn(asked: _Asked, name: str, start_us: int) -> ReplayTurn:
+def _turn(asked: _Asked, name: str, person: str, start_us: int) -> ReplayTurn:
     header = asked.header
     made = ReplayTurn(
-        at_us=header.asked_at_us - start_us, session=name, text=asked.text or "", modality=header.modality
+        at_us=header.asked_at_us - start_us,
+        session=name,
+        text=asked.text or "",
+        modality=header.modality,
+        as_of_us=header.asked_at_us,
+        person=person,
     )
     if asked.interrupted_at_us:
         made.interrupt_after_us = max(1, asked.interrupted_at_us - header.asked_at_us)

@@ -97,7 +97,8 @@ class Run:
     def _planned(self, n: int, turn: ReplayTurn, first_us: int) -> Planned:
         speed, stretch = self._plan.speed, self._result.stretches
         due = None if speed is None else (turn.at_us - first_us) / speed / 1e6
-        return Planned(n, due, turn.text, turn.interrupt_after_us / (speed or 1) / 1e6, f"{n}/{stretch}")
+        cut = turn.interrupt_after_us / (speed or 1) / 1e6
+        return Planned(n, due, turn.text, cut, f"{n}/{stretch}", turn.as_of_us, turn.person)
 
     async def _ready(self, worker: asyncio.subprocess.Process) -> None:
         try:

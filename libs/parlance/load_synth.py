@@ -26,6 +26,8 @@ ARRIVALS = ("poisson", "even", "bursts")
 # So many come together, on average.
 _BURST = 20
 _INTERRUPTS_US = (50_000, 1_500_000)
+# When its talkers believe to ask: from Monday, 5 January 2026, 00:00 UTC on.
+_BEGINS_US = 1_767_571_200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def synth(wanted: Wanted) -> list[ReplayTurn]:
         talker = bisect(talkers, chance.random() * talkers[-1])
         name, text = f"talker-{talker + 1:04d}", ask.question(talker)
         turn = ReplayTurn(at_us=at_us, session=name, text=text, modality=Modality.MODALITY_TYPED)
+        turn.as_of_us, turn.person = _BEGINS_US + at_us, name
         if chance.random() < wanted.interruptions:
             first, last = _INTERRUPTS_US
             turn.interrupt_after_us = first + int(chance.random() * (last - first))

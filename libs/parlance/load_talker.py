@@ -166,7 +166,8 @@ class Talker:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Line]:
         line = Line(mute=not self._job.sound)
-        hello = Hello(session_id=self._session, run=self._job.run, mute=line.mute)
+        person = self._job.sessions[self._session][0].person
+        hello = Hello(session_id=self._session, run=self._job.run, mute=line.mute, person=person)
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(line.read(self._client.converse(line.sent(hello))))
             try:
@@ -182,7 +183,7 @@ class Talker:
     async def _ask(self, line: Line, turn: Planned, due: float, free: float) -> tuple[Any, ...]:
         now = line.now = _Told(ids.derived(self._job.run, line.session, turn.name))
         if line.session and line.broken is None:
-            line.requests.put_nowait(ConverseRequest(text=Text(text=turn.text, name=turn.name)))
+            line.requests.put_nowait(ConverseRequest(text=Text(text=turn.text, name=turn.name, as_of_us=turn.as_of_us)))
             await self._to_its_end(line, now, turn)
         if line.broken is None and not line.session:
             line.broken = Unavailable("the platform did not open the conversation in time")

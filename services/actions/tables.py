@@ -115,19 +115,23 @@ class Calls:
 
 
 class UserRows:
-    """domain.Rows of the user whose call this is. New rows' ids derive from the call's."""
+    """domain.Rows of the user whose call this is; in a run, of the person that it names. New rows' ids derive from the
+    call's. Nothing goes off in a run, so there what is due before the turn's "now" is gone."""
 
     def __init__(self, db: Any, sealing: SealsBytes, call_id: str, header: Header) -> None:
         self._db = db
         self._sealing = sealing
         self._call_id = call_id
         self._header = header
+        self._owner = header.person or header.user_id
+        self._gone_us = (header.as_of_us or header.asked_at_us) if header.run else 0
         self._added = 0
 
     def all(self, kind: str) -> list[Row]:
         found = self._db.execute(
-            "SELECT id, due_us, data FROM actions_row WHERE user_id = ? AND kind = ? ORDER BY n",
-            (self._header.user_id, kind),
+            "SELECT id, due_us, data FROM actions_row WHERE user_id = ? AND kind = ? "
+            "AND (due_us = 0 OR due_us > ?) ORDER BY n",
+            (self._owner, kind, self._gone_us),
         ).fetchall()
         return list(self._readable(found))
 
@@ -138,7 +142,7 @@ class UserRows:
         sealed = self._sealing.seal_bytes(user, _ROW_KIND, json.dumps(dict(data), sort_keys=True).encode())
         self._db.execute(
             "INSERT INTO actions_row(id, user_id, kind, due_us, header, data) VALUES(?,?,?,?,?,?)",
-            (row.id, user, kind, due_us, to_bytes(self._header) if due_us else b"", sealed),
+            (row.id, self._owner, kind, due_us, to_bytes(self._header) if due_us else b"", sealed),
         )
         return row
 

@@ -55,7 +55,7 @@ class Handling:
             session=header.session_id,
             user=header.user_id,
             device=header.device_id,
-            now=header.asked_at_us,
+            now=header.as_of_us or header.asked_at_us,
             time_zone=header.time_zone,
             state=self.turn.snapshot,
             ask=self.ask,

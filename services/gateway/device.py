@@ -24,7 +24,7 @@ from parlance.v1.turn_pb2 import LABEL_PERSONAL, MODALITY_SPOKEN, MODALITY_TYPED
 from services.gateway.acceptances import Acceptances
 from services.gateway.door import Entrance
 from services.gateway.hearing import Hearing
-from services.gateway.hello import NAME_MAX, TEXT_MAX, check, turn_id_of
+from services.gateway.hello import check, turn_id_of, wrong_in
 from services.gateway.outbox import Outbox
 from services.gateway.reply import Reply, not_yet_sounding
 from services.gateway.sessions import Sessions
@@ -45,7 +45,7 @@ class Device:
         named = hello.session_id or ids.derived("session", parts.user_id)
         self.session_id = ids.derived(hello.run, named) if hello.run else named
         self.device_id = hello.device_id or ids.new()
-        self.mute = hello.mute
+        self._person, self.mute = hello.person, hello.mute
         # Whether it is there for what is said unasked.
         self.stays = not hello.one_turn and not hello.run
         # Whether a client that breaks off comes back, and whether it has broken off.
@@ -121,10 +121,8 @@ class Device:
 
     def _typed(self, typed: Text) -> None:
         text = typed.text.strip()
-        if not text or len(text) > TEXT_MAX or len(typed.name) > NAME_MAX:
-            told = f"a question has 1 to {TEXT_MAX} characters, and its name, if any, at most {NAME_MAX}"
-            self.problem(InvalidRequest(told))
-            return
+        if wrong := wrong_in(typed, text, self.run_id):
+            return self.problem(InvalidRequest(wrong))
         turn_id = turn_id_of(self.run_id, self.session_id, typed.name)
         if self._sessions.is_over(turn_id):  # by a client that came back too late
             return self.outbox.silence(turn_id)
@@ -136,6 +134,7 @@ class Device:
         if again is not None:  # both acceptances name one place, whichever dialogue sees first
             header.reply_partition = again.reply_partition
         self.entrance.asked(turn_id)
+        header.as_of_us = typed.as_of_us
         header.asked_at_us, header.deadline_us = header.accepted_at_us, header.accepted_at_us + ANSWER_US
         self._accept(header, TurnAccepted(text=text))
 
@@ -179,6 +178,7 @@ class Device:
             label=LABEL_PERSONAL,
             time_zone=self._time_zone,
             modality=modality,
+            person=self._person,
         )
         if heard := self._sessions.last_heard(self.room):
             made.heard.CopyFrom(heard)

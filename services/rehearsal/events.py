@@ -57,11 +57,11 @@ def prepared(turns: Sequence[ReplayTurn], whose: Whose, speed: float | None, sea
         session = sessions[turn.session]
         turn_id = ids.derived(whose.run, session, f"{n}/0")
         due_s = (turn.at_us - first_us) / 1e6 / speed if speed else 0.0
-        made.append(Prepared(n, due_s, turn_id, _record(turn.text, session, turn_id, whose, sealing)))
+        made.append(Prepared(n, due_s, turn_id, _record(turn, session, turn_id, whose, sealing)))
     return made
 
 
-def _record(text: str, session: str, turn_id: str, whose: Whose, sealing: Sealing) -> Out:
+def _record(turn: ReplayTurn, session: str, turn_id: str, whose: Whose, sealing: Sealing) -> Out:
     header = Header(
         event_id=ids.event_id(whose.run, turn_id, "TurnAccepted"),
         run=whose.run,
@@ -73,5 +73,7 @@ def _record(text: str, session: str, turn_id: str, whose: Whose, sealing: Sealin
         label=Label.LABEL_PERSONAL,
         time_zone=whose.time_zone,
         modality=Modality.MODALITY_TYPED,
+        as_of_us=turn.as_of_us,
+        person=turn.person,
     )
-    return record_of(wrap(SessionEvent, header, TurnAccepted(text=text)), sealing.seal, 1)
+    return record_of(wrap(SessionEvent, header, TurnAccepted(text=turn.text)), sealing.seal, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from parlance import clock
 from parlance.errors import Refused
-from parlance.rpc import one
+from parlance.rpc import Call, one
 from parlance.v1.actions_service_pb2 import SettleRequest
 from parlance.v1.reply_pb2 import Settlement
 from services.actions import registry, runs
@@ -50,6 +50,31 @@ async def test_an_act_of_a_run_is_done_once_and_its_event_says_whose_it_is(home:
     events = await home.events()
     assert [(e.header.run, e.effect.call_id) for e in events] == [("run-1", "call-1"), ("run-1", "call-2")]
     assert (await home.settle("call-1")).settlement == Settlement.SETTLEMENT_REFUSED
+
+
+async def test_each_person_of_a_run_has_lists_of_their_own(home: Home) -> None:
+    def by(person: str) -> Call:
+        return new_call(header=new_header(run="run-1", person=person))
+
+    assert (await home.run(*MILK, by("bea"))).say == "I put milk on your shopping list."
+    said = {person: (await home.run("list.show", "", by(person))).say for person in ("bea", "carl", "")}
+    empty = "Your shopping list is empty."
+    assert said == {"bea": "Your shopping list has milk.", "carl": empty, "": empty}
+
+
+async def test_a_timer_of_a_run_is_gone_when_its_time_has_come_by_the_runs_clock(home: Home) -> None:
+    start = clock.now_us()
+
+    async def said(action: str, text: str, after_s: int) -> str:
+        as_of_us = 1_700_000_000_000_000 + after_s * 1_000_000
+        request = new_request(action, text)
+        request.now_us = as_of_us
+        header = new_header(run="run-1", asked_at_us=start, as_of_us=as_of_us)
+        return (await one(home.service.run(request, new_call(header=header)))).say
+
+    await said("timer.set", "set a timer for ten minutes", 0)
+    assert "1 minute left" in await said("timer.list", "", 540)
+    assert await said("timer.list", "", 601) == "You have no timers running."
 
 
 async def test_a_timer_of_a_run_never_goes_off(home: Home) -> None:

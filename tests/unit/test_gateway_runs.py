@@ -115,5 +115,30 @@ async def test_each_hears_what_is_said_to_it_alone(desk: Desk) -> None:
 
 async def test_a_run_with_an_endless_name_is_refused(desk: Desk) -> None:
     async with desk.device(run="x" * 300) as device:
-        with pytest.raises(InvalidRequest, match="a run has at most 200"):
+        with pytest.raises(InvalidRequest, match="a run or a person has at most 200"):
+            await anext(device)
+
+
+async def test_a_turn_of_a_run_is_asked_when_and_by_whom_it_says(desk: Desk) -> None:
+    then = 1_700_000_000_000_000
+    async with desk.device(Text(text="hello", as_of_us=then), run="run-1", person="anna") as device:
+        await anext(device)
+        await anext(device)
+    header = next(e.header for e in await desk.session_events() if e.WhichOneof("event") == "accepted")
+    assert (header.as_of_us, header.person) == (then, "anna")
+    assert header.deadline_us == header.asked_at_us + 30_000_000 and header.asked_at_us > then
+
+
+@pytest.mark.parametrize(("run", "as_of_us"), [("", 1), ("run-1", -1), ("run-1", 1 << 62)])
+async def test_a_moment_that_makes_no_sense_is_told(desk: Desk, run: str, as_of_us: int) -> None:
+    async with desk.device(Text(text="hello", as_of_us=as_of_us), run=run) as device:
+        await anext(device)
+        problem = (await anext(device)).problem
+    assert problem.error.message.startswith("as_of_us")
+    assert not [e for e in await desk.session_events() if e.WhichOneof("event") == "accepted"]
+
+
+async def test_whoever_asks_live_names_no_person(desk: Desk) -> None:
+    async with desk.device(person="anna") as device:
+        with pytest.raises(InvalidRequest, match="in runs alone"):
             await anext(device)

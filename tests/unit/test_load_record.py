@@ -84,7 +84,16 @@ async def test_what_was_typed_and_said_is_recorded_with_its_moment_and_without_w
         (5_000_000, "talker-0001", "and in Tokyo", TYPED),
     ]
     assert [t.interrupt_after_us for t in found.turns] == [0, 500_000, 0]
+    assert [t.as_of_us for t in found.turns] == [BEGAN, BEGAN + 3_500_000, BEGAN + 5_000_000]
+    assert {t.person for t in found.turns} == {"person-0001"}
     assert not any(b"anna" in t.SerializeToString() for t in found.turns)
+
+
+async def test_sessions_of_one_user_are_one_persons_and_another_users_are_another_ones(log: Log) -> None:
+    for session, user in (("page", "anna"), ("page of bea", "bea"), ("kitchen", "anna")):
+        await log.typed("what time is it", session_id=session, user_id=user)
+        log.now_us += SECOND
+    assert [t.person for t in (await log.record()).turns] == ["person-0001", "person-0002", "person-0001"]
 
 
 async def test_runs_and_spoken_turns_without_words_are_left_out(log: Log) -> None:

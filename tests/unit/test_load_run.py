@@ -8,7 +8,14 @@ from parlance.load_run import Plan, Run
 from parlance.v1.replay_pb2 import ReplayTurn
 
 TURNS = [
-    ReplayTurn(at_us=n * 100_000, session=f"talker-{n % 7}", text=f"question {n}", interrupt_after_us=n % 2 * 50_000)
+    ReplayTurn(
+        at_us=n * 100_000,
+        session=f"talker-{n % 7}",
+        text=f"question {n}",
+        interrupt_after_us=n % 2 * 50_000,
+        as_of_us=n + 1,
+        person=f"p{n % 7}",
+    )
     for n in range(50)
 ]
 
@@ -25,6 +32,7 @@ def test_every_turn_is_sent_once_and_a_session_by_one_process() -> None:
     assert sorted(turn.n for _, turn in planned) == list(range(50))
     for name, turn in planned:
         assert (name, turn.text) == (TURNS[turn.n].session, TURNS[turn.n].text)
+        assert (turn.as_of_us, turn.person) == (turn.n + 1, TURNS[turn.n].person)
         assert turn.due == pytest.approx(turn.n * 0.01) and turn.interrupt_after == turn.n % 2 * 0.005
     for job in jobs:
         assert all([t.n for t in turns] == sorted(t.n for t in turns) for turns in job.sessions.values())

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def test_the_first_turns_of_a_seed_are_always_these() -> None:
         (376031, "talker-0001", "what should I see in Sydney if I have eight days"),
         (664625, "talker-0012", "what is the time in Delhi"),
     ]
+    monday = datetime(2026, 1, 5, tzinfo=UTC)
+    assert [datetime.fromtimestamp(t.as_of_us / 1e6, UTC) - monday for t in first] == [
+        timedelta(microseconds=t.at_us) for t in first
+    ]
+    assert [t.person for t in first] == [t.session for t in first]
 
 
 def test_questions_come_at_the_rate_that_was_wished_for_and_at_random() -> None:

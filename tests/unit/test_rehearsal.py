@@ -24,7 +24,10 @@ from services.rehearsal.command import Job, send
 from services.rehearsal.events import Whose, prepared
 from services.rehearsal.run import Direct
 
-TURNS = [ReplayTurn(at_us=n * 10_000, session=f"talker-{n % 3}", text=f"question {n}") for n in range(60)]
+TURNS = [
+    ReplayTurn(at_us=n * 10_000, session=f"talker-{n % 3}", text=f"question {n}", as_of_us=n + 1, person="anna")
+    for n in range(60)
+]
 WHOSE = Whose("run-1", "owner", "Europe/Madrid", slot=2)
 
 
@@ -51,6 +54,7 @@ def test_a_record_is_what_a_gateway_would_have_written(sealing: Sealing) -> None
     assert event.accepted.text == "question 4" and out.key == session.encode()
     assert (header.run, header.session_id, header.user_id) == ("run-1", session, "owner")
     assert header.event_id == ids.event_id("run-1", header.turn_id, "TurnAccepted")
+    assert (header.as_of_us, header.person) == (5, "anna")
     assert (header.reply_partition, header.modality) == (2, Modality.MODALITY_TYPED)
     assert header.accepted_at_us == header.asked_at_us == 1_800_000_000_000_000
     assert header.deadline_us - header.accepted_at_us == 30_000_000

@@ -84,6 +84,7 @@ class Hello(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     RESUME_FIELD_NUMBER: _builtins.int
     RESUMES_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Empty: the user's default session."""
     device_id: _builtins.str
@@ -103,6 +104,8 @@ class Hello(_message.Message):
     """
     resumes: _builtins.bool
     """The client takes a conversation that breaks off up again: what it has not heard yet is held for it a few seconds."""
+    person: _builtins.str
+    """In a run alone: Header.person."""
     @_builtins.property
     def resume(self) -> Global___Resume:
         """A conversation that broke off, perhaps with another gateway, goes on."""
@@ -122,10 +125,11 @@ class Hello(_message.Message):
         run: _builtins.str = ...,
         resume: Global___Resume | None = ...,
         resumes: _builtins.bool = ...,
+        person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "resume", b"resume", "resumes", b"resumes", "run", b"run", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "device_id", b"device_id", "encoding", b"encoding", "listening", b"listening", "mute", b"mute", "one_turn", b"one_turn", "person", b"person", "resume", b"resume", "resumes", b"resumes", "run", b"run", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,6 +178,7 @@ class Text(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     AGAIN_FIELD_NUMBER: _builtins.int
+    AS_OF_US_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     name: _builtins.str
     """In a run: names the turn within its session; its id derives from that. Live: a UUID that the client has made up and
@@ -183,16 +188,19 @@ class Text(_message.Message):
     """It was sent before, to this gateway or another one, and its acceptance was not heard: it may stand in the log, so it
     is not refused at the door.
     """
+    as_of_us: _builtins.int
+    """In a run alone: Header.as_of_us, from 1970 to 2100."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         name: _builtins.str = ...,
         again: _builtins.bool = ...,
+        as_of_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "name", b"name", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "as_of_us", b"as_of_us", "name", b"name", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18parlance/v1/replay.proto\x12\x0bparlance.v1\x1a\x16parlance/v1/turn.proto\"`\n\nReplayHead\x12\r\n\x05turns\x18\x01 \x01(\x03\x12\x10\n\x08sessions\x18\x02 \x01(\x05\x12\x11\n\tlength_us\x18\x03 \x01(\x03\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x0e\n\x06key_id\x18\x05 \x01(\t\"\x7f\n\nReplayTurn\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x1a\n\x12interrupt_after_us\x18\x04 \x01(\x03\x12\'\n\x08modality\x18\x05 \x01(\x0e\x32\x15.parlance.v1.Modalityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18parlance/v1/replay.proto\x12\x0bparlance.v1\x1a\x16parlance/v1/turn.proto\"`\n\nReplayHead\x12\r\n\x05turns\x18\x01 \x01(\x03\x12\x10\n\x08sessions\x18\x02 \x01(\x05\x12\x11\n\tlength_us\x18\x03 \x01(\x03\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x0e\n\x06key_id\x18\x05 \x01(\t\"\xa1\x01\n\nReplayTurn\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x1a\n\x12interrupt_after_us\x18\x04 \x01(\x03\x12\'\n\x08modality\x18\x05 \x01(\x0e\x32\x15.parlance.v1.Modality\x12\x10\n\x08\x61s_of_us\x18\x06 \x01(\x03\x12\x0e\n\x06person\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REPLAYHEAD']._serialized_start=65
   _globals['_REPLAYHEAD']._serialized_end=161
-  _globals['_REPLAYTURN']._serialized_start=163
-  _globals['_REPLAYTURN']._serialized_end=290
+  _globals['_REPLAYTURN']._serialized_start=164
+  _globals['_REPLAYTURN']._serialized_end=325
 # @@protoc_insertion_point(module_scope)

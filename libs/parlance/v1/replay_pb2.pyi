@@ -69,6 +69,8 @@ class ReplayTurn(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     INTERRUPT_AFTER_US_FIELD_NUMBER: _builtins.int
     MODALITY_FIELD_NUMBER: _builtins.int
+    AS_OF_US_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     at_us: _builtins.int
     """When, microseconds after the start."""
     session: _builtins.str
@@ -78,6 +80,10 @@ class ReplayTurn(_message.Message):
     """The talker interrupts so long after the question; 0: lets it be answered."""
     modality: _turn_pb2.Modality.ValueType
     """How it was asked; it is sent typed."""
+    as_of_us: _builtins.int
+    """When it was asked, microseconds since 1970: the turn's "now" when it is asked again. 0: it takes the clock's."""
+    person: _builtins.str
+    """Whose lists, timers and notes are meant: a pseudonym. A person may have several sessions."""
     def __init__(
         self,
         *,
@@ -86,10 +92,12 @@ class ReplayTurn(_message.Message):
         text: _builtins.str = ...,
         interrupt_after_us: _builtins.int = ...,
         modality: _turn_pb2.Modality.ValueType = ...,
+        as_of_us: _builtins.int = ...,
+        person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "interrupt_after_us", b"interrupt_after_us", "modality", b"modality", "session", b"session", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_us", b"as_of_us", "at_us", b"at_us", "interrupt_after_us", b"interrupt_after_us", "modality", b"modality", "person", b"person", "session", b"session", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

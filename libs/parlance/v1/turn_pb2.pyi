@@ -214,6 +214,8 @@ class Header(_message.Message):
     CONTINUES_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     MODALITY_FIELD_NUMBER: _builtins.int
+    AS_OF_US_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUIDv5 of (run, causing event, kind, n); a turn's terminal event: of (run, turn) alone."""
     run: _builtins.str
@@ -238,6 +240,12 @@ class Header(_message.Message):
     time_zone: _builtins.str
     """IANA name, such as "Asia/Tokyo"."""
     modality: Global___Modality.ValueType
+    as_of_us: _builtins.int
+    """In a run: the turn's "now" in place of asked_at, as the recording has it, so that what is said of times and timers
+    is the same at every speed and on every day. 0: asked_at. Deadlines and latencies never come from it.
+    """
+    person: _builtins.str
+    """In a run: whose lists, timers and notes the turn acts on, a pseudonym. Empty: all that name nobody share them."""
     @_builtins.property
     def heard(self) -> Global___Heard:
         """What was heard of the session's previous reply."""
@@ -261,10 +269,12 @@ class Header(_message.Message):
         continues: _builtins.str = ...,
         time_zone: _builtins.str = ...,
         modality: Global___Modality.ValueType = ...,
+        as_of_us: _builtins.int = ...,
+        person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heard", b"heard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "asked_at_us", b"asked_at_us", "causation_id", b"causation_id", "continues", b"continues", "deadline_us", b"deadline_us", "device_id", b"device_id", "event_id", b"event_id", "heard", b"heard", "label", b"label", "modality", b"modality", "reply_partition", b"reply_partition", "run", b"run", "session_id", b"session_id", "time_zone", b"time_zone", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "as_of_us", b"as_of_us", "asked_at_us", b"asked_at_us", "causation_id", b"causation_id", "continues", b"continues", "deadline_us", b"deadline_us", "device_id", b"device_id", "event_id", b"event_id", "heard", b"heard", "label", b"label", "modality", b"modality", "person", b"person", "reply_partition", b"reply_partition", "run", b"run", "session_id", b"session_id", "time_zone", b"time_zone", "turn_id", b"turn_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
