@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from parlance.events import to_bytes
+from parlance.shelf import Segment, Shelf
 from parlance.v1.turn_pb2 import END_UNSPECIFIED, AnswerRecorded, Header
 
 
@@ -59,23 +60,25 @@ class Answer:
 
 @dataclass(slots=True)
 class Kept:
-    """One that has ended, for whoever asks for it again: the bytes of its fact alone. `response`: the class of its
+    """One that has ended, for whoever asks for it again: where the bytes of its fact lie (the n-th piece
+    of a segment of the shelf). `response`: the class of its
     chunks; None where it has none. `published`: as of the answer."""
 
-    fact: bytes
+    segment: Segment
+    n: int
     response: type[Message] | None
     published: "asyncio.Future[Any] | None" = None
 
     @classmethod
-    def of(cls, answer: Answer) -> "Kept":
+    def of(cls, answer: Answer, shelf: Shelf) -> "Kept":
         response = type(answer.chunks[0]) if answer.chunks else None
-        kept = cls(to_bytes(answer.fact), response, answer.published)
+        kept = cls(*shelf.put(to_bytes(answer.fact)), response, answer.published)
         if kept.published is not None:
             kept.published.add_done_callback(kept._durable)
         return kept
 
     def answer(self) -> Answer:
-        fact = AnswerRecorded.FromString(self.fact)
+        fact = AnswerRecorded.FromString(self.segment.read(self.n))
         chunks = [self.response.FromString(chunk) for chunk in fact.chunks] if self.response is not None else []
         return Answer(Header(), fact, chunks, published=self.published)
 

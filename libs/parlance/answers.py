@@ -7,7 +7,6 @@ cancelled, when its deadline passes, or when nobody has read it for `orphan_s`. 
 
 import asyncio
 import hashlib
-import heapq
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -21,6 +20,7 @@ from parlance.errors import DeadlineExceeded, Internal, ParlanceError, Unavailab
 from parlance.events import to_bytes
 from parlance.log import logger
 from parlance.rpc import Call
+from parlance.shelf import Shelf
 from parlance.v1.turn_pb2 import (
     END_CANCELLED,
     END_COMPLETE,
@@ -44,8 +44,9 @@ class Answers:
     def __init__(self, publish: Publish, orphan_s: float = 5.0) -> None:
         self._publish, self._orphan_s = publish, orphan_s
         self._known: dict[str, Answer | Kept] = {}
-        # Until when (loop's time) each one that has ended is kept, the first to go first; one timer for all of them.
-        self._leaving: list[tuple[float, str]] = []
+        self._shelf = Shelf()
+        # Until which second (loop's time) those that have ended are kept; one timer for all of them.
+        self._leaving: dict[int, list[str]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._closing = False
@@ -66,8 +67,9 @@ class Answers:
 
     def recover(self, header: Header, fact: AnswerRecorded, response: type[Message]) -> None:
         """An answer from the log, of messages of class `response`."""
-        self._known.setdefault(fact.call_id, Kept(to_bytes(fact), response))
-        self._evict_later(header, fact.call_id)
+        if (call_id := fact.call_id) not in self._known:
+            self._known[call_id] = Kept(*self._shelf.put(to_bytes(fact)), response)
+            self._evict_later(header, call_id)
 
     async def give(self, call: Call, method: str, request: Message, begin: Begin) -> AsyncGenerator[Any, None]:
         """The answer to this call, from its first chunk.
@@ -152,8 +154,9 @@ class Answers:
 
     def _end(self, answer: Answer, end: End.ValueType, error: Error | None) -> None:
         self._drop_timer(answer)
+        call_id = answer.fact.call_id
         if self._closing and end == END_CANCELLED:
-            self._known.pop(answer.fact.call_id, None)
+            self._known.pop(call_id, None)
             answer.fact.end = end
         else:
             answer.fact.end = end
@@ -162,8 +165,9 @@ class Answers:
             answer.fact.chunks.extend(map(to_bytes, answer.chunks))
             answer.fact.chunk_offsets_us.extend(answer.offsets_us)
             self._record(answer)
-            self._known[answer.fact.call_id] = Kept.of(answer)
-            self._evict_later(answer.header, answer.fact.call_id)
+            self._known.pop(call_id, None)  # and with it its own copy of the name
+            self._known[call_id] = Kept.of(answer, self._shelf)
+            self._evict_later(answer.header, call_id)
         answer.wake()
 
     def _record(self, answer: Answer) -> None:
@@ -175,19 +179,22 @@ class Answers:
 
     def _evict_later(self, header: Header, call_id: str) -> None:
         left = (header.deadline_us - clock.now_us()) / 1e6 if header.deadline_us else _UNDATED_S
-        until = asyncio.get_running_loop().time() + max(0.0, left) + _KEPT_S
-        heapq.heappush(self._leaving, (until, call_id))
-        if self._leaving[0][1] == call_id:
+        until = math.ceil(asyncio.get_running_loop().time() + max(0.0, left) + _KEPT_S)
+        first = min(self._leaving, default=math.inf)
+        self._leaving.setdefault(until, []).append(call_id)
+        if until < first:
             self._evict()
 
     def _evict(self) -> None:
-        """Lets go of those whose time is over, and comes back for the next one."""
+        """Lets go of those whose time is over, and comes back for the next ones."""
         loop = asyncio.get_running_loop()
-        while self._leaving and self._leaving[0][0] <= loop.time():
-            self._known.pop(heapq.heappop(self._leaving)[1], None)
+        for until in sorted(second for second in self._leaving if second <= loop.time()):
+            for call_id in self._leaving.pop(until):
+                if isinstance(gone := self._known.pop(call_id, None), Kept):
+                    self._shelf.take_away(gone.segment)
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep = loop.call_at(self._leaving[0][0], self._evict) if self._leaving else None
+        self._sweep = loop.call_at(min(self._leaving), self._evict) if self._leaving else None
 
     @staticmethod
     def _drop_timer(answer: Answer) -> None:
