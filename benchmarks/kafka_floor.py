@@ -21,6 +21,7 @@ from parlance.kafka_client import consumer, producer
 from parlance.v1.session_pb2 import SessionEvent
 
 HOPS = tuple(TopicInfo(f"floor{n}.v1", 4) for n in range(3))
+SHARED_HOPS = tuple(TopicInfo(f"shared{n}.v1", 4) for n in range(3))
 COMMIT_S = 0.05
 # Of a turn's three hops up to its first clause one comes with a row: dialogue's.
 WITH_ROW = 2
@@ -69,22 +70,24 @@ class Rows:
 
 
 class Floor:
-    """`async with`. `once` is one walk of three hops; many may go at once, each with a key of its own."""
+    """`async with`. `once` is one walk of three hops; many may go at once, each with a key of its own. `shared`: who
+    takes the second hop reads the first one's topic too, as dialogue reads session.v1."""
 
-    def __init__(self, address: Address, folder: Path) -> None:
-        self._address, self._folder = address, folder
+    def __init__(self, address: Address, folder: Path, shared: bool = False) -> None:
+        self._address, self._folder, self._shared = address, folder, shared
+        self._hops = SHARED_HOPS if shared else HOPS
         self._began: dict[str, tuple[float, asyncio.Future[float]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._clients: list[Any] = []
         self._sent: set[Any] = set()
 
     async def __aenter__(self) -> "Floor":
-        self._rows = Rows(self._folder / "floor.db")
+        self._rows = Rows(self._folder / f"{self._hops[0].name}.db")
         self._producer = producer(self._address)
         await self._producer.start()
-        for n, info in enumerate(HOPS):
-            client = consumer(self._address, f"floor-{n}")
-            client.subscribe([info.name])
+        for n, info in enumerate(self._hops):
+            client = consumer(self._address, f"{info.name}-reader")
+            client.subscribe([info.name, self._hops[0].name] if n == 1 and self._shared else [info.name])
             await client.start()
             self._clients.append(client)
             self._tasks.append(asyncio.create_task(self._read(client, n)))
@@ -119,7 +122,9 @@ class Floor:
         if n == WITH_ROW:
             await self._rows.put(value)
         key = event.header.session_id.encode()
-        sent = await self._producer.send(HOPS[n].name, value, key, hash(key) % 4, headers=[("began_us", b"1" * 16)])
+        sent = await self._producer.send(
+            self._hops[n].name, value, key, hash(key) % 4, headers=[("began_us", b"1" * 16)]
+        )
         self._sent.add(sent)
         sent.add_done_callback(self._sent.discard)
 
@@ -128,7 +133,9 @@ class Floor:
             for records in (await client.getmany(timeout_ms=1000, max_records=512)).values():
                 for record in records:
                     event = SessionEvent.FromString(record.value)
-                    if n + 1 < len(HOPS):
+                    if record.topic != self._hops[n].name:
+                        continue
+                    if n + 1 < len(self._hops):
                         await self._hop(n + 1, event)
                     else:
                         began, done = self._began.pop(event.header.session_id)

@@ -37,7 +37,7 @@ from tests import kafka_broker
 
 IN_FLIGHT = 32
 # What follows a turn (what was heard, the ledger's usage) is not part of the next one.
-_REST_S = 0.03
+REST_S = 0.03
 
 Once = Callable[[int], Awaitable[float]]
 
@@ -58,7 +58,7 @@ async def _round(once: Once, turns: int) -> Round:
     made = Round()
     for _ in range(turns):
         made.took.append(await once(0))
-        await asyncio.sleep(_REST_S)
+        await asyncio.sleep(REST_S)
     each = max(2, turns // 4)
     wall, cpu = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as group:
@@ -74,15 +74,21 @@ async def _repeatedly(once: Once, n: int, times: int) -> None:
         await once(n)
 
 
-async def _whole(stack: AsyncExitStack, log: KafkaBus, home: Path) -> Once:
+async def whole(stack: AsyncExitStack, log: KafkaBus, home: Path, count: int) -> list[TypingDevice]:
+    """Devices of all services in this process, over this log."""
     outbox = OutboxBus(home / "rows.db", log)
     pieces: Pieces = await stack.enter_async_context(
         built(home, Setup(), store=lambda bus: SqliteStore(bus.rows), bus=outbox)
     )
     await stack.enter_async_context(running(pieces))
-    devices = [TypingDevice(pieces.gateway, f"session-{n}") for n in range(1 + IN_FLIGHT)]
+    devices = [TypingDevice(pieces.gateway, f"session-{n}") for n in range(count)]
     for device in devices:
         await stack.enter_async_context(device)
+    return devices
+
+
+async def _once(stack: AsyncExitStack, log: KafkaBus, home: Path) -> Once:
+    devices = await whole(stack, log, home, 1 + IN_FLIGHT)
 
     async def once(n: int) -> float:
         return (await devices[n].ask("how are you today")).first_clause_ms
@@ -108,7 +114,7 @@ async def _pair(stack: AsyncExitStack, client: Client, url: str) -> dict[str, On
         await topics.create([*declared(), *client.hops])
     home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     floor = await stack.enter_async_context(client.floor(parse(url), home))
-    return {"whole": await _whole(stack, client.bus(url), home), "floor": lambda n: floor.once(f"session-{n}")}
+    return {"whole": await _once(stack, client.bus(url), home), "floor": lambda n: floor.once(f"session-{n}")}
 
 
 async def measure(urls: dict[str, str], rounds: int, turns: int) -> Found:
