@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 # A replica that did not answer is asked last for so long.
 _AVOIDED_S = 2.0
@@ -19,10 +19,12 @@ _RESOLVED_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """`address`: "10.0.0.7:50054"; `host`: the name in its certificate."""
+    """`address`: "10.0.0.7:50054"; `host`: the name in its certificate; `rank`: how many of them a session prefers to
+    it, whichever answered lately."""
 
     address: str
     host: str
+    rank: int = field(default=0, compare=False)
 
 
 class Replicas:
@@ -43,6 +45,7 @@ class Replicas:
         if len(known) < 2:
             return list(known)
         ranked = sorted(known, key=lambda replica: _weight(replica.address, session), reverse=True)
+        ranked = [replace(replica, rank=n) for n, replica in enumerate(ranked)]
         return sorted(ranked, key=lambda replica: self._avoided.get(replica.address, 0.0) > now)
 
     def silent(self, replica: Replica) -> None:

@@ -50,12 +50,14 @@ class Call:
 
     `id` is empty where there is none (a stranger's client), and so is the header. It is what the asker says: a door to
     the outside must authenticate before it believes it. `deadline` is in seconds of the running loop's time().
-    `begun`: the asker has spoken of this answer already, so it is joined or given again, and never begun anew."""
+    `begun`: the asker has spoken of this answer already, so it is joined or given again, and never begun anew.
+    `rank`: how many replicas of the service the session prefers to this one."""
 
     id: str
     header: Header
     deadline: float = math.inf
     begun: bool = False
+    rank: int = 0
 
     def remaining(self) -> float:
         """Seconds until the deadline: negative after it, inf without one."""

@@ -25,6 +25,7 @@ from parlance.rpc_status import from_status, too_late
 _AGAIN_S = 0.25
 HEADER, CALL_ID = "parlance-header-bin", "parlance-call-id"
 BEGUN = "parlance-begun"
+RANK = "parlance-rank"
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
@@ -142,7 +143,8 @@ class GrpcCarrier:
         described = descriptor(service).methods_by_name[name]
         channel = self._channel(replica)
         open_ = channel.stream_stream if described.client_streaming else channel.unary_stream
-        metadata = ((HEADER, call.header.SerializeToString()), (CALL_ID, call.id), (BEGUN, str(int(call.begun))))
+        told = (CALL_ID, call.id), (BEGUN, str(int(call.begun))), (RANK, str(replica.rank))
+        metadata = ((HEADER, call.header.SerializeToString()), *told)
         given: Any = None if described.client_streaming else _bytes(request)
         rpc: Any = open_(path(described))(
             given, timeout=None if remaining == math.inf else remaining, metadata=metadata

@@ -23,7 +23,7 @@ from parlance.errors import Internal, InvalidRequest, ParlanceError, PermissionD
 from parlance.log import logger
 from parlance.patience import Patience
 from parlance.rpc import Call, Credentials, Method, close, descriptor, failure, implemented
-from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, keepalive
+from parlance.rpc_grpc import BEGUN, CALL_ID, HEADER, OPTIONS, RANK, keepalive
 from parlance.rpc_status import ERROR, STATUS
 from parlance.v1.turn_pb2 import Header
 
@@ -197,7 +197,10 @@ def _call(context: Any) -> Call:
     remaining = context.time_remaining()
     deadline = math.inf if remaining is None else asyncio.get_running_loop().time() + remaining
     header = _parse(metadata.get(HEADER, b""), Header)
-    return Call(metadata.get(CALL_ID, ""), header, deadline, metadata.get(BEGUN) == "1")
+    rank = metadata.get(RANK, "")[:2]
+    return Call(
+        metadata.get(CALL_ID, ""), header, deadline, metadata.get(BEGUN) == "1", int(rank) if rank.isdecimal() else 0
+    )
 
 
 def _parse(raw: bytes, message_class: type[Any]) -> Any:

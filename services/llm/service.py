@@ -40,6 +40,9 @@ from services.llm.loading import Loading
 from services.llm.parts import Parts
 from services.llm.spending import limited
 
+# Replicas number the attempts of a call apart, so that two of them that are asked it are billed twice.
+_ATTEMPTS_OF_ONE = 16
+
 
 class LlmService:
     """`publish` appends an event to llm.v1 and returns at once (where what follows from an answer is written by another
@@ -149,7 +152,7 @@ class LlmService:
         self, call: Call, route: RouteSet, choice: Choice, why: Why.ValueType, request: AnswerRequest
     ) -> Attempt:
         provider = await self._loading.provider(choice.target, choice.model)
-        attempt = Attempt(self._begun.get(call.id, 0), why, choice, provider, request)
+        attempt = Attempt(self._begun.get(call.id, call.rank * _ATTEMPTS_OF_ONE), why, choice, provider, request)
         self._choosing.begins(attempt, call.header, route)
         self._begun[call.id] = attempt.number + 1
         return attempt

@@ -145,6 +145,23 @@ class TestGrpc(RpcAnswers, RpcEnds, RpcErrors, RpcStreams):
         await carrier.stop()
         await server.stop()
 
+    async def test_each_replica_is_told_its_place_in_the_sessions_order(self) -> None:
+        class Away(Llm):
+            async def check_llm_route(self, request: CheckLlmRouteRequest, call: Call) -> Messages:
+                seen.append(call.rank)
+                if len(seen) == 1:
+                    raise Unreachable("it dies")
+                yield CheckLlmRouteResponse()
+
+        seen: list[int] = []
+        servers = [GrpcServer({"Llm": Away()}, "127.0.0.1:0") for _ in range(2)]
+        await asyncio.gather(*(server.start() for server in servers))
+        carrier = GrpcCarrier({"Llm": ",".join(f"127.0.0.1:{server.port}" for server in servers)})
+        for _ in range(2):
+            await rpc.one(carrier.ask(CHECK, CheckLlmRouteRequest(), call()))
+        assert seen == [0, 1, 1]
+        await asyncio.gather(carrier.stop(), *(server.stop() for server in servers))
+
     async def test_an_unknown_service_at_a_known_address_is_unavailable(self, server: GrpcServer) -> None:
         carrier = GrpcCarrier({"Tts": f"127.0.0.1:{server.port}"})
         with pytest.raises(Unavailable, match=r"Tts\.Speak"):

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,16 @@ async def test_an_answer_that_a_restart_cut_off_is_booked_beside_its_next_attemp
     assert (first.call_id, first.attempt) == ("c1", 0) and (second.call_id, second.attempt) == ("c1", 1)
     assert before.events[0].header.event_id not in {e.header.event_id for e in after.events}
     assert second.took_us >= second.first_us > 0 and second.began_at_us > 0 and second.route_version == "v3"
+
+
+async def test_two_replicas_that_are_asked_one_call_send_two_bills() -> None:
+    asked, elsewhere = Desk(), Desk()
+    for rank, desk in enumerate((asked, elsewhere)):
+        request = AnswerRequest(messages=[ChatMessage(text="one two three")])
+        async with desk.service:
+            parts = desk.service.answer(request, replace(call(), rank=rank))
+            assert [part.text async for part in parts if part.text]
+    (first,), (second,) = asked.of("usage"), elsewhere.of("usage")
+    assert first.call_id == second.call_id and first.attempt != second.attempt
+    of_usage = [next(e for e in desk.events if e.HasField("usage")).header.event_id for desk in (asked, elsewhere)]
+    assert len(set(of_usage)) == 2

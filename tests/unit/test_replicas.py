@@ -30,7 +30,9 @@ async def test_one_that_did_not_answer_is_asked_last_for_a_while() -> None:
     replicas = Replicas({"Llm": THREE})
     first, second, third = await replicas.ranked("Llm", "s")
     replicas.silent(first)
-    assert await replicas.ranked("Llm", "s") == [second, third, first]
+    now = await replicas.ranked("Llm", "s")
+    assert now == [second, third, first]
+    assert [r.rank for r in now] == [1, 2, 0], "each keeps its place in the session's order"
 
 
 async def test_a_service_without_an_address_has_no_replica() -> None:
