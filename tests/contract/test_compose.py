@@ -18,6 +18,7 @@ from services.llm.keys import VENDORS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
+PERSONA = ("dialogue", "${PARLANCE_PERSONA:-/dev/null}:/persona.txt:ro")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -142,8 +143,20 @@ def test_the_inner_networks_have_no_way_out_and_the_edge_lets_only_answers_leave
 
 
 def mounts(name: str) -> dict[str, str]:
-    """What is mounted, by its source: the path, and "ro"."""
-    return dict(mount.partition(":")[::2] for mount in CONTAINERS[name].get("volumes", []))
+    """What is mounted, by its source: the path, and "ro". Without the one file that its owner may name."""
+    given = [mount for mount in CONTAINERS[name].get("volumes", []) if (name, mount) != PERSONA]
+    return dict(mount.partition(":")[::2] for mount in given)
+
+
+def test_how_to_speak_is_read_from_the_file_that_is_named_by_dialogue_alone() -> None:
+    name, mount = PERSONA
+    assert mount in CONTAINERS[name]["volumes"] and mount.endswith(":/persona.txt:ro")
+    told = {n: made["environment"]["PARLANCE_PERSONA"] for n, made in CONTAINERS.items() if _told_persona(made)}
+    assert told == {"dialogue": "${PARLANCE_PERSONA:+/persona.txt}"}
+
+
+def _told_persona(made: dict[str, Any]) -> bool:
+    return "PARLANCE_PERSONA" in made.get("environment", {})
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
