@@ -17,8 +17,9 @@ from services.llm.model import CAPABILITIES, Model, Prices
 
 TIERS = {"device": 1, "house": 2, "private": 3, "partner": 4}
 PRICES = ("input", "output", "cache_read", "cache_write")
-# Of a thousand of the vendor's own searches, and of a second of sound; left out: it has none, or they cost nothing.
-MORE = ("web_search", "audio_second")
+# Of what is put into the cache for an hour (left out: as cache_write); of a thousand of the vendor's own searches, and
+# of a second of sound (left out: it has none, or they cost nothing).
+MORE = ("cache_write_1h", "web_search", "audio_second")
 PRICES_EXAMPLE = "prices: [{since: 2026-11-30, input: 1, output: 5, cache_read: 0.1, cache_write: 1.25}]"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*:[^\s*]*\*?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -40,10 +40,10 @@ def _beside_words(message: ChatMessage) -> int:
     return calls + sum(len(state.data) for state in message.state)
 
 
-def most_nanos(request: AnswerRequest, tokens: int, model: Model, today: date) -> int | None:
+def most_nanos(request: AnswerRequest, tokens: int, model: Model, today: date, for_an_hour: bool = False) -> int | None:
     """US dollars / 1e9; None where the catalogue has no price for today. All input (`tokens`, as `input_tokens` says)
     at the dearer of the price of input and of a cache write (20,000 tokens more where the web is asked), and as much
-    output as is let."""
+    output as is let. `for_an_hour`: what is put into the cache stays there for one."""
     prices = model.prices_on(today)
     if prices is None:
         return None
@@ -52,9 +52,10 @@ def most_nanos(request: AnswerRequest, tokens: int, model: Model, today: date) -
     read = tokens + (_PAGES if request.capability == Capability.CAPABILITY_WEB else 0)
     let = min(request.max_output_tokens or model.max_output_tokens, model.max_output_tokens)
     searches = SEARCHES if request.capability == Capability.CAPABILITY_WEB else 0
-    return cost_nanos(_dearest(prices), Usage(input_tokens=read, output_tokens=let, web_searches=searches))
+    return cost_nanos(_dearest(prices, for_an_hour), Usage(input_tokens=read, output_tokens=let, web_searches=searches))
 
 
-def _dearest(prices: Prices) -> Prices:
-    dear = max(prices.input, prices.cache_write)
+def _dearest(prices: Prices, for_an_hour: bool) -> Prices:
+    written = prices.cache_write_1h if for_an_hour and prices.cache_write_1h is not None else prices.cache_write
+    dear = max(prices.input, written)
     return replace(prices, input=dear)

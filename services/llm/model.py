@@ -26,6 +26,8 @@ class Prices:
     cache_write: Decimal
     web_search: Decimal = Decimal(0)
     audio_second: Decimal = Decimal(0)
+    # Of what is kept for an hour; None: as `cache_write`.
+    cache_write_1h: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,13 @@ CAPABILITIES = ("chat", "tools", "web", "code", "vision", "summary", "schema", "
 def cost_nanos(prices: Prices, usage: Usage) -> int:
     """US dollars / 1e9, to the nearest one."""
     plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    hour = usage.cache_write_1h_tokens
+    for_an_hour = prices.cache_write if prices.cache_write_1h is None else prices.cache_write_1h
     dollars = (
         plain * prices.input
         + usage.cache_read_tokens * prices.cache_read
-        + usage.cache_write_tokens * prices.cache_write
+        + (usage.cache_write_tokens - hour) * prices.cache_write
+        + hour * for_an_hour
         + usage.output_tokens * prices.output
     )
     nanos = dollars * _NANOS_A_TOKEN + usage.web_searches * prices.web_search * _NANOS_A_SEARCH

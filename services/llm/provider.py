@@ -19,8 +19,8 @@ class Usage:
     """The last value of an answer, exactly once. `estimated`: the vendor did not say; counted by us.
 
     `input_tokens` is all that was read, cached or not, of which `cache_read_tokens` came from the vendor's cache and
-    `cache_write_tokens` were put there; `output_tokens` is all that was written, of which `reasoning_tokens` were
-    thoughts."""
+    `cache_write_tokens` were put there (`cache_write_1h_tokens` of them for an hour); `output_tokens` is all that was
+    written, of which `reasoning_tokens` were thoughts."""
 
     finish: Finish.ValueType = Finish.FINISH_STOP
     input_tokens: int = 0
@@ -31,6 +31,7 @@ class Usage:
     reasoning_tokens: int = 0
     # Of the vendor itself, in the web: billed one by one.
     web_searches: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 # Text is plain str. A tool call comes whole; a citation where its page is known.

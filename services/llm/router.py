@@ -121,7 +121,8 @@ def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
     model = models.find(target)
     if model is None:
         return Choice(target, rule, None, passed_over=models.missing(target), code=_WRONG)
-    most = most_nanos(ask.request, ask.tokens, model, today)
+    for_an_hour = (target.settings.get("cache") or model.settings.get("cache")) == "1h"
+    most = most_nanos(ask.request, ask.tokens, model, today, for_an_hour)
     if most is None:
         told = f"the catalogue has no price of it for {today}"
         return Choice(target, rule, model, passed_over=told, code=_WRONG)

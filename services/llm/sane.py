@@ -13,10 +13,13 @@ def believable(usage: Usage) -> bool:
         usage.output_tokens,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
         usage.reasoning_tokens,
         usage.web_searches,
     )
     if not all(type(count) is int and 0 <= count <= _MOST for count in counts):
+        return False
+    if usage.cache_write_1h_tokens > usage.cache_write_tokens:
         return False
     return usage.cache_read_tokens + usage.cache_write_tokens <= usage.input_tokens
 

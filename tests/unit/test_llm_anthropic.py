@@ -37,6 +37,12 @@ async def test_text_comes_in_pieces_and_the_usage_counts_what_was_cached() -> No
     ]
 
 
+async def test_what_the_cache_keeps_for_an_hour_is_counted_apart() -> None:
+    kept = {"cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}
+    last = (await values(*stream.text(0, "Yes."), *stream.end(), usage={"cache_creation_input_tokens": 30, **kept}))[-1]
+    assert isinstance(last, Usage) and (last.cache_write_tokens, last.cache_write_1h_tokens) == (30, 20)
+
+
 async def test_thoughts_are_told_apart_and_what_is_signed_is_kept_where_it_is_wanted_back() -> None:
     thought = [*stream.thinking(0, "hm, ", "so"), *stream.redacted(1), *stream.text(2, "Wait.")]
     *_, call, state, last = await values(

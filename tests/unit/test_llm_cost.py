@@ -1,5 +1,6 @@
 """What an answer costs: tokens and searches, exactly."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -38,3 +39,15 @@ def test_a_web_question_reserves_its_searches_too() -> None:
 def test_a_fee_for_searches_is_read_from_the_catalogue_and_may_be_left_out() -> None:
     found = {model.name: model.prices[0].web_search for model in catalogue.load().models}
     assert found["anthropic:claude-haiku-5-5"] == Decimal(10) and found["compatible:*"] == 0
+
+
+def test_what_is_kept_for_an_hour_has_a_price_of_its_own_and_is_reserved_where_it_is_asked_for() -> None:
+    used = Usage(input_tokens=1000, cache_write_tokens=600, cache_write_1h_tokens=500)
+    # 400 plain at 100, 100 written at 125, 500 for an hour at 200
+    assert cost_nanos(replace(PRICES, cache_write_1h=Decimal("0.2")), used) == 40_000 + 12_500 + 100_000
+    assert cost_nanos(PRICES, used) == 40_000 + 75_000
+    model = catalogue.load().find(LlmTarget(target="anthropic:claude-haiku-5-5"))
+    assert model is not None and model.prices[0].cache_write_1h == 2 * model.prices[0].input
+    request, today = AnswerRequest(max_output_tokens=1), date(2026, 11, 30)
+    short, long = (most_nanos(request, 1000, model, today, hour) or 0 for hour in (False, True))
+    assert (short, long) == (125_500, 200_500)

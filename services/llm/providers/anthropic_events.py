@@ -83,6 +83,7 @@ class Events:
             cache_write_tokens=written,
             reasoning_tokens=used("output_tokens_details", {}).get("thinking_tokens", 0),
             web_searches=(used("server_tool_use") or {}).get("web_search_requests", 0),
+            cache_write_1h_tokens=(used("cache_creation") or {}).get("ephemeral_1h_input_tokens", 0),
         )
 
     @property
