@@ -53,8 +53,9 @@ class Conversation:
         self._hello.CopyFrom(hello)
         self._hello.resumes = True
         self._turn, self._said = _Turn(), Said(hello)
-        # Of the gateway that this connection leads to.
-        self._partition = -1
+        # Of the gateway that this connection leads to, and whether it has said so. Nothing is asked before: of one that
+        # accepts and dies, nobody would know where its replies stand.
+        self._partition, self._greeted = -1, asyncio.Event()
         self._ready = self._over = False
 
     async def responses(self) -> AsyncGenerator[ConverseResponse, None]:
@@ -62,7 +63,8 @@ class Conversation:
         self._silent_since = 0.0
         while True:
             try:
-                async with aclosing(self._client.converse(self._stream())) as responses:
+                self._greeted = asyncio.Event()
+                async with aclosing(self._client.converse(self._stream(self._greeted))) as responses:
                     async for response in responses:
                         self._silent_since = 0.0
                         if self._is_new(response):
@@ -85,7 +87,7 @@ class Conversation:
             self._turn = _Turn(accepted.turn_id, self._partition, open=True)
         self._turn.since_us = accepted.accepted_at_us - _EARLIER_US
 
-    async def _stream(self) -> AsyncGenerator[ConverseRequest, None]:
+    async def _stream(self, greeted: asyncio.Event) -> AsyncGenerator[ConverseRequest, None]:
         turn, self._partition = self._turn, -1
         speaks, again = self._said.speaks(turn.id), self._said.again()
         hello = Hello()
@@ -95,6 +97,7 @@ class Conversation:
             resume.clauses, resume.ms = turn.clauses, int(turn.ms)
             hello.resume.CopyFrom(resume)
         yield ConverseRequest(hello=hello)
+        await greeted.wait()
         for request in again:
             yield request
         while not self._over:
@@ -138,6 +141,7 @@ class Conversation:
     def _on_ready(self, ready: Any) -> bool:
         known, self._ready = self._ready, True
         self._partition = ready.partition
+        self._greeted.set()
         if self._turn.partition < 0:
             self._turn.partition = ready.partition
         self._hello.session_id, self._hello.device_id = ready.session_id, ready.device_id

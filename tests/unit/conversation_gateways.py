@@ -27,8 +27,10 @@ class Seen:
         self.hello = Hello()
         self.requests: list[ConverseRequest] = []
 
-    async def take(self, requests: AsyncIterator[ConverseRequest], count: int) -> None:
+    async def greet(self, requests: AsyncIterator[ConverseRequest]) -> None:
         self.hello = (await anext(requests)).hello
+
+    async def take(self, requests: AsyncIterator[ConverseRequest], count: int) -> None:
         for _ in range(count):
             self.requests.append(await anext(requests))
 

@@ -1,6 +1,8 @@
 """A client's conversation goes on where its connection breaks."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -39,14 +41,16 @@ async def test_a_text_whose_acceptance_was_not_heard_is_asked_again_under_its_id
     first, second = Seen(), Seen()
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await first.take(requests, 1)
+        await first.greet(requests)
         yield ready(0)
+        await first.take(requests, 1)
         raise Unreachable("the connection broke")
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.greet(requests)
+        yield ready(1)
         await second.take(requests, 1)
         turn = second.requests[0].text.name
-        yield ready(1)
         yield ConverseResponse(accepted=Accepted(turn_id=turn))
         yield _clause(turn, 0)
         yield ConverseResponse(spoken=Spoken(turn_id=turn))
@@ -63,15 +67,17 @@ async def test_a_turn_is_looked_for_where_it_was_asked_first_however_often_the_c
 
     def dies(n: int) -> Stream:
         async def play(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-            await seen[n].take(requests, 1)
+            await seen[n].greet(requests)
             yield ready(n)
+            await seen[n].take(requests, 1)
             raise Unreachable("the connection broke")
 
         return play
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await seen[2].take(requests, 1)
+        await seen[2].greet(requests)
         yield ready(0)
+        await seen[2].take(requests, 1)
         yield ConverseResponse(spoken=Spoken(turn_id=seen[2].hello.resume.turn_id))
 
     await run(Gateways(dies(0), dies(1), answers), ConverseRequest(text=Text(text="what time is it")))
@@ -79,11 +85,37 @@ async def test_a_turn_is_looked_for_where_it_was_asked_first_however_often_the_c
     assert seen[2].requests == seen[0].requests
 
 
+async def test_nothing_is_asked_of_a_gateway_that_has_not_said_where_its_replies_stand() -> None:
+    """It may accept and die, and nobody would know where to look for the reply."""
+    asked: list[ConverseRequest] = []
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        yield ready(0)  # so that it is not given up at once
+        raise Unreachable("the connection broke")
+
+    async def dies_unheard(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                asked.append(await anext(requests))
+        raise Unreachable("the connection broke")
+        yield ConverseResponse()
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        yield ready(1)
+        yield ConverseResponse(spoken=Spoken(turn_id=(await anext(requests)).text.name))
+
+    await run(Gateways(dies, dies_unheard, answers), ConverseRequest(text=Text(text="what time is it")))
+    assert not asked
+
+
 async def test_a_turn_of_which_nothing_follows_is_not_waited_for() -> None:
     async def silent(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
-        turn = (await anext(requests)).text.name
         yield ready(0)
+        turn = (await anext(requests)).text.name
         yield ConverseResponse(silence=Silence(turn_id=turn))
 
     got = await run(Gateways(silent), ConverseRequest(text=Text(text="what time is it")))
@@ -96,8 +128,8 @@ async def test_what_was_refused_at_the_door_is_not_asked_of_the_next_gateway(ask
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
-        turn = (await anext(requests)).text.name or "one"
         yield ready(0)
+        turn = (await anext(requests)).text.name or "one"
         refused = Ended(turn_id=turn, outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_OVERLOADED)
         yield ConverseResponse(ended=refused)
         raise Unreachable("the connection broke")
@@ -111,8 +143,8 @@ async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_t
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         await anext(requests)
-        turn = (await anext(requests)).text.name
         yield ready(2)
+        turn = (await anext(requests)).text.name
         yield ConverseResponse(accepted=Accepted(turn_id=turn, accepted_at_us=20_000_000))
         yield _clause(turn, 0)
         yield _audio(turn, 0, 700)
@@ -122,7 +154,7 @@ async def test_what_sounds_goes_on_from_where_it_was_heard_and_nothing_is_told_t
         raise Unreachable("the connection broke")
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await second.take(requests, 0)
+        await second.greet(requests)
         turn = second.hello.resume.turn_id
         yield ready(1)
         yield _clause(turn, 0)

@@ -37,6 +37,8 @@ async def test_a_recording_that_has_not_become_words_is_said_again_whole() -> No
         raise Unreachable("the connection broke")
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.greet(requests)
+        yield ready(1)
         await second.take(requests, 3)
         yield ConverseResponse(accepted=Accepted(turn_id="two", modality=MODALITY_SPOKEN))
         yield ConverseResponse(spoken=Spoken(turn_id="two"))
@@ -55,15 +57,17 @@ async def test_a_recording_that_was_understood_is_not_said_again(early: bool) ->
     ]
 
     async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        for _ in range(3):
-            await anext(requests)
+        await anext(requests)
         yield ready(0)
+        for _ in range(2):
+            await anext(requests)
         for response in reversed(told) if early else told:
             yield response
         raise Unreachable("the connection broke")
 
     async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
-        await second.take(requests, 0)
+        await second.greet(requests)
+        yield ready(1)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await anext(requests)
