@@ -10,9 +10,12 @@ from parlance.v1.llm_service_pb2 import ROLE_SYSTEM, ROLE_TOOL, AnswerRequest, C
 from services.llm.identifiers import STEMS, finder, same
 from services.llm.provider import Value
 
-# A model may put it in another case, and a backslash before the underscore where it writes Markdown.
-_PLACEHOLDER = re.compile(rf"({'|'.join(STEMS)})\\?_([1-9][0-9]*)(?![0-9])", re.I | re.A)
-_TYPED = re.compile(rf"({'|'.join(STEMS)})\\?_([0-9]+)", re.I | re.A)
+# A model may put it in another case, a backslash before the underscore where it writes Markdown, zeros before the
+# number, and a space or a hyphen in place of the underscore (in capitals: "person 1" may be anybody).
+_LOOSE = ("PERSON", "PLACE", "NAME")
+_STEM = rf"(?:({'|'.join(STEMS)})\\?_|(?-i:({'|'.join(_LOOSE)})[ -]))"
+_PLACEHOLDER = re.compile(rf"{_STEM}0{{0,2}}([1-9][0-9]*)(?![0-9])", re.I | re.A)
+_TYPED = re.compile(rf"{_STEM}0*([0-9]+)", re.I | re.A)
 _NOTE = "Words such as PERSON_1 or PLACE_2 stand for names and addresses. Write them exactly so, as if they were names."
 # A JSON text's strings, and numbers that may be somebody's.
 _LITERALS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+-])[0-9]{7,}(?![\w.])', re.S)
@@ -61,7 +64,7 @@ class Putter:
         held, self._held = self._held, ""
         if cut:
             found = _PLACEHOLDER.fullmatch(held)
-            if found is None or any(n.startswith(found[2]) and n != found[2] for _, n in self._firsts):
+            if found is None or any(n.startswith(found[3]) and n != found[3] for _, n in self._firsts):
                 return ""
         return self._put(held, self._as_json)
 
@@ -83,12 +86,12 @@ class Putter:
         return value
 
     def _put(self, text: str, as_json: bool) -> str:
-        if not self._texts or "_" not in text:
+        if not self._texts:
             return text
 
         def stood_for(match: re.Match[str]) -> str:
             found = self._texts.get(match.group().replace("\\", ""))
-            found = found or self._firsts.get((match[1].upper(), match[2]))
+            found = found or self._firsts.get(((match[1] or match[2]).upper(), match[3]))
             if found is None:
                 return match.group()
             return _quoted(found)[1:-1] if as_json else found
@@ -123,7 +126,7 @@ class _Names:
     def __init__(self, request: AnswerRequest) -> None:
         self.putter = Putter(as_json=bool(request.output_schema))
         self._find = finder(request.identifiers)
-        self._typed = {(m[1].upper(), m[2]) for text in _texts(request) for m in _TYPED.finditer(text)}
+        self._typed = {((m[1] or m[2]).upper(), m[3]) for text in _texts(request) for m in _TYPED.finditer(text)}
         self._made: dict[tuple[str, str], str] = {}
         self._casings: dict[tuple[str, str], Iterator[str]] = {}
         self._numbers = dict.fromkeys(STEMS, 0)
@@ -193,7 +196,9 @@ def _begins(stems: tuple[str, ...], digits: int) -> re.Pattern[str]:
     words = []
     for stem in stems:
         begun = "".join(f"(?:{letter}" for letter in stem[1:])
-        words.append(f"{stem[0]}{begun}(?:\\\\?(?:_[0-9]{{0,{digits}}})?)" + ")?" * (len(stem) - 1))
+        words.append(f"{stem[0]}{begun}(?:\\\\?(?:_0{{0,2}}[0-9]{{0,{digits}}})?)" + ")?" * (len(stem) - 1))
+        if stem in _LOOSE:
+            words.append(f"(?-i:{stem}[ -]0{{0,2}}[0-9]{{0,{digits}}})")
     return re.compile(f"(?:{'|'.join(words)})\\Z", re.I | re.A)
 
 

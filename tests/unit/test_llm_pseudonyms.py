@@ -148,9 +148,13 @@ def test_what_a_user_typed_that_looks_like_a_placeholder_is_given_to_nobody() ->
     assert putter.whole("PERSON_1, Person_2, person_3") == "PERSON_1, Person_2, Anna Smith"
 
 
-@pytest.mark.parametrize("said", ["PERSON_1", "person_1", "Person_1", "PERSON\\_1"])
-def test_a_model_may_write_a_placeholder_in_another_case(said: str) -> None:
+@pytest.mark.parametrize(
+    "said", ["PERSON_1", "person_1", "Person_1", "PERSON\\_1", "PERSON 1", "PERSON-1", "PERSON_01", "PERSON 001"]
+)
+def test_a_model_may_write_a_placeholder_in_another_way(said: str) -> None:
     _, putter = hide(asked("Who is Anna Smith?", identifiers=[ANNA]))
+    for cut in range(len(said) + 4):
+        assert in_pieces(putter, f"So {said}, PERSON: 1.", [cut]) == "So Anna Smith, PERSON: 1."
     assert putter.whole(f"**{said}**, {said}'s house, {said}2") == f"**Anna Smith**, Anna Smith's house, {said}2"
 
 
@@ -169,6 +173,11 @@ def test_a_stream_that_breaks_off_in_a_number_names_nobody_else() -> None:
     assert putter.add("It is PERSON_1") == "It is "
     assert putter.rest(cut=True) == ""
     assert putter.whole("PERSON_1 PERSON_11") == "Namea Namek"
+
+
+def test_what_may_be_anybody_stays() -> None:
+    _, putter = hide(asked("Who is Anna Smith?", identifiers=[ANNA]))
+    assert putter.whole("person 1, Person-1, PERSON 2, PERSON.1") == "person 1, Person-1, PERSON 2, PERSON.1"
 
 
 def test_what_ends_like_the_beginning_of_a_placeholder_is_said_at_the_end() -> None:
