@@ -26,6 +26,7 @@ from services.gateway import wiring as gateway_wiring
 from services.intent.wiring import TOPICS as INTENT_TOPICS
 from services.ledger.service import LedgerService
 from services.ledger.service import place as ledger_place
+from services.ledger.traces import Traces
 
 _DRAIN_S = 4.0
 
@@ -98,6 +99,8 @@ async def _running(ground: Ground, ledger: LedgerService, built: Built) -> Async
             built.ticker.run(),
             ledger.run(),
         ]
+        if ground.config.otlp:
+            work.append(Traces(ground.bus, ground.config.otlp).run())
         tasks = [group.create_task(w) for w in work]
         await asyncio.gather(*(r.wait() for r in ready))
         await server.start()
