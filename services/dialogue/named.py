@@ -13,9 +13,9 @@ from parlance.v1.llm_service_pb2 import Identifier
 from parlance.v1.state_pb2 import OpenTurn
 
 _METHOD = "Context.Identify"
-_WITHIN_S = 0.1
+_WITHIN_S = 0.5
 # After it was out of reach: nobody waits for it at every turn.
-_REST_S = 10.0
+_REST_S = 3.0
 
 
 class Named:
@@ -24,13 +24,17 @@ class Named:
         self._again_at = 0.0
 
     async def in_turn(self, turn: OpenTurn, event: object) -> Iterable[Identifier]:
-        """Nobody where nothing goes to a language model, and where context is out of reach."""
+        """Nobody where nothing goes to a language model, and where context is out of reach: then the turn's state says
+        that they are not known, and no partner is asked."""
         if not isinstance(event, IntentRecognized) or not (
             event.intent == "chat" or turn.snapshot.HasField("question")
         ):
             return ()
         now = asyncio.get_running_loop().time()
-        if now < self._again_at or not turn.header.user_id:
+        if not turn.header.user_id:
+            return ()
+        turn.snapshot.names_unknown = True
+        if now < self._again_at:
             return ()
         request = IdentifyRequest(texts=_texts(turn, event))
         try:
@@ -40,6 +44,7 @@ class Named:
             self._again_at = now + _REST_S
             logger.info("context is out of reach: whom a question names is not known for %g s", _REST_S)
             return ()
+        turn.snapshot.names_unknown = False
         return found.identifiers  # type: ignore[attr-defined, no-any-return]
 
 

@@ -22,6 +22,7 @@ def request_of(question: Question, state: SessionSnapshot) -> AnswerRequest:
         consents=question.consents,
         refused=question.refused,
         identifiers=state.identifiers,
+        names_unknown=state.names_unknown,
     )
     add = made.messages.add
     add(role=ROLE_SYSTEM, text=system(state.persona))

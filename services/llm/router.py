@@ -15,6 +15,7 @@ from services.llm.model import Model
 # The rule of a route without rules, and that of a target that was asked for past them.
 DEFAULT, ASKED = "default", "asked"
 _NONE, _WRONG = ErrorCode.ERROR_CODE_UNSPECIFIED, ErrorCode.ERROR_CODE_INVALID_REQUEST
+_UNAVAILABLE = ErrorCode.ERROR_CODE_UNAVAILABLE
 # Looked up once: an enum's names cost as much as all else that is asked of a message.
 _TOOL = Role.ROLE_TOOL
 # A reason for each thing that a model may not be able to do.
@@ -135,7 +136,8 @@ def _reasons(ask: _Ask, rule: LlmRule, model: Model, most: int) -> Iterator[tupl
     """Why a target is passed over, "" for each thing that is no reason."""
     yield _unfit(ask, model), _WRONG
     yield _far(ask, rule, model), ErrorCode.ERROR_CODE_PERMISSION_DENIED
-    yield ask.known.broken(model.name), ErrorCode.ERROR_CODE_UNAVAILABLE
+    yield _unnamed(ask, model), _UNAVAILABLE
+    yield ask.known.broken(model.name), _UNAVAILABLE
     yield ask.known.unaffordable(ask.user, rule, most), ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
 
 
@@ -166,6 +168,13 @@ def _far(ask: _Ask, rule: LlmRule, model: Model) -> str:
         return f"the user does not let {model.vendor} see this"
     never = ask.known.consent(ask.user, model.vendor) == Consent.CONSENT_NEVER
     return f"the user said never to {model.vendor}" if never and not _let_now(ask, model) else ""
+
+
+def _unnamed(ask: _Ask, model: Model) -> str:
+    """What a partner may see has placeholders for all whom it names."""
+    if model.tier < Tier.TIER_PARTNER or not ask.request.names_unknown:
+        return ""
+    return "it is a partner, and whom the question names cannot be looked up: context is out of reach"
 
 
 def _asks_first(ask: _Ask, rule: LlmRule, model: Model) -> bool:

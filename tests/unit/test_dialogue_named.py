@@ -49,6 +49,7 @@ async def test_all_that_a_model_will_read_is_looked_at() -> None:
     context = Context()
     before = turn(conversation=[Exchange(user_text="hi", reply_text="Hello.")], question=Question(text="old"))
     assert list(await Named(DirectCarrier({"Context": context})).in_turn(before, CHAT)) == [ANNA]
+    assert not before.snapshot.names_unknown
     assert [(user, list(r.texts)) for user, r in context.asked] == [("u", ["who is Anna", "old", "hi", "Hello."])]
 
 
@@ -61,14 +62,17 @@ async def test_what_goes_to_no_model_is_asked_of_nobody(event: object) -> None:
 
 @pytest.mark.parametrize("context", [None, Context(fails=True), Context(seconds=5)])
 async def test_without_context_the_turn_goes_on_and_soon_asks_no_more(context: Context | None) -> None:
+    """That the names are not known is part of what it begins with: no partner sees it."""
     named = Named(DirectCarrier({"Context": context} if context else {}))
     began = asyncio.get_running_loop().time()
     for _ in range(20):
-        assert list(await named.in_turn(turn(), CHAT)) == []
+        made = turn()
+        assert list(await named.in_turn(made, CHAT)) == [] and made.snapshot.names_unknown
     assert asyncio.get_running_loop().time() - began < 1.0
     assert context is None or len(context.asked) == 1
 
 
 def test_who_is_named_goes_with_the_question() -> None:
     request = request_of(Question(text="who is Anna"), SessionSnapshot(identifiers=[ANNA]))
-    assert list(request.identifiers) == [ANNA]
+    assert list(request.identifiers) == [ANNA] and not request.names_unknown
+    assert request_of(Question(text="who is Anna"), SessionSnapshot(names_unknown=True)).names_unknown

@@ -98,6 +98,12 @@ def test_whom_the_user_refused_this_question_is_passed_over_whatever_he_said_bef
         assert names(made) == ["cloud"] and "does not let far" in why_not(made, "far")
 
 
+def test_no_partner_is_asked_where_it_is_not_known_whom_the_question_names() -> None:
+    all_of = rule("r", "far", "cloud", "house", "own", ceiling=Tier.TIER_PARTNER)
+    choices = routed(asking(names_unknown=True), all_of)
+    assert names(choices) == ["cloud", "house", "own"] and "context is out of reach" in why_not(choices, "far")
+
+
 def test_a_rule_of_a_region_asks_those_who_promise_it_and_this_device() -> None:
     european = model("eu", "PRIVATE", residency=frozenset({"eu"}))
     made = routed(asking(), rule("r", "cloud", "eu", "own", residency="eu"), what=known(european))

@@ -26,7 +26,7 @@ from parlance.v1 import control_pb2 as parlance_dot_v1_dot_control__pb2
 from parlance.v1 import turn_pb2 as parlance_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparlance/v1/llm_service.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/control.proto\x1a\x16parlance/v1/turn.proto\")\n\x05Image\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"-\n\x0bVendorState\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xdf\x01\n\x0b\x43hatMessage\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.parlance.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\"\n\x06images\x18\x03 \x03(\x0b\x32\x12.parlance.v1.Image\x12)\n\ntool_calls\x18\x04 \x03(\x0b\x32\x15.parlance.v1.ToolCall\x12\'\n\x05state\x18\x05 \x03(\x0b\x32\x18.parlance.v1.VendorState\x12\x14\n\x0ctool_call_id\x18\x06 \x01(\t\x12\x13\n\x0btool_failed\x18\x07 \x01(\x08\"(\n\nIdentifier\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x93\x03\n\rAnswerRequest\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.parlance.v1.ChatMessage\x12\x19\n\x11max_output_tokens\x18\x02 \x01(\x05\x12!\n\x05label\x18\x03 \x01(\x0e\x32\x12.parlance.v1.Label\x12+\n\ncapability\x18\x04 \x01(\x0e\x32\x17.parlance.v1.Capability\x12 \n\x05tools\x18\x05 \x03(\x0b\x32\x11.parlance.v1.Tool\x12,\n\x0btool_choice\x18\x06 \x01(\x0e\x32\x17.parlance.v1.ToolChoice\x12\x15\n\routput_schema\x18\x07 \x01(\t\x12#\n\x06\x65\x66\x66ort\x18\x08 \x01(\x0e\x32\x13.parlance.v1.Effort\x12\x10\n\x08\x63onsents\x18\t \x03(\t\x12,\n\x0bidentifiers\x18\n \x03(\x0b\x32\x17.parlance.v1.Identifier\x12\x0e\n\x06target\x18\x0b \x01(\t\x12\x0f\n\x07refused\x18\x0c \x03(\t\"x\n\x0b\x41nswerBegan\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rroute_version\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x1f\n\x04tier\x18\x04 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x11\n\tspeaks_as\x18\x05 \x01(\t\"&\n\x08\x43itation\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\"\xda\x01\n\x0e\x41nswerFinished\x12#\n\x06\x66inish\x18\x01 \x01(\x0e\x32\x13.parlance.v1.Finish\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x03\x12\x15\n\routput_tokens\x18\x03 \x01(\x03\x12\x11\n\testimated\x18\x04 \x01(\x08\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x05 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x06 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x07 \x01(\x03\x12\x12\n\ncost_nanos\x18\x08 \x01(\x03\"|\n\rConsentNeeded\x12\x0e\n\x06vendor\x18\x01 \x01(\t\x12\x11\n\tspeaks_as\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x1f\n\x04tier\x18\x04 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x15\n\rroute_version\x18\x05 \x01(\t\"\xd1\x02\n\x0e\x41nswerResponse\x12)\n\x05\x62\x65gan\x18\x01 \x01(\x0b\x32\x18.parlance.v1.AnswerBeganH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.parlance.v1.AnswerFinishedH\x00\x12\x13\n\treasoning\x18\x04 \x01(\tH\x00\x12*\n\ttool_call\x18\x05 \x01(\x0b\x32\x15.parlance.v1.ToolCallH\x00\x12)\n\x08\x63itation\x18\x06 \x01(\x0b\x32\x15.parlance.v1.CitationH\x00\x12)\n\x05state\x18\x07 \x01(\x0b\x32\x18.parlance.v1.VendorStateH\x00\x12\x34\n\x0e\x63onsent_needed\x18\x08 \x01(\x0b\x32\x1a.parlance.v1.ConsentNeededH\x00\x42\x06\n\x04part\" \n\rCancelRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\"\n\x0e\x43\x61ncelResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x08\"<\n\x14\x43heckLlmRouteRequest\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.parlance.v1.RouteSet\"\x17\n\x15\x43heckLlmRouteResponse\"=\n\x0e\x45xplainRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.parlance.v1.AnswerRequest\"\x8a\x01\n\tCandidate\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x1f\n\x04tier\x18\x03 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x13\n\x0bpassed_over\x18\x04 \x01(\t\x12\x15\n\rneeds_consent\x18\x05 \x01(\x08\x12\x12\n\nmost_nanos\x18\x06 \x01(\x03\"d\n\x0f\x45xplainResponse\x12\x15\n\rroute_version\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.parlance.v1.Candidate\"O\n\x16RememberConsentRequest\x12\x0e\n\x06vendor\x18\x01 \x01(\t\x12%\n\x07\x63onsent\x18\x02 \x01(\x0e\x32\x14.parlance.v1.Consent\"\xa7\x01\n\x17RememberConsentResponse\x12\x45\n\tby_vendor\x18\x01 \x03(\x0b\x32\x32.parlance.v1.RememberConsentResponse.ByVendorEntry\x1a\x45\n\rByVendorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0e\x32\x14.parlance.v1.Consent:\x02\x38\x01*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*o\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_CHOICE_AUTO\x10\x01\x12\x14\n\x10TOOL_CHOICE_NONE\x10\x02\x12\x18\n\x14TOOL_CHOICE_REQUIRED\x10\x03*e\n\x06\x45\x66\x66ort\x12\x16\n\x12\x45\x46\x46ORT_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46ORT_NONE\x10\x01\x12\x0e\n\nEFFORT_LOW\x10\x02\x12\x11\n\rEFFORT_MEDIUM\x10\x03\x12\x0f\n\x0b\x45\x46\x46ORT_HIGH\x10\x04*\x9b\x01\n\x06\x46inish\x12\x16\n\x12\x46INISH_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x46INISH_STOP\x10\x01\x12\x11\n\rFINISH_LENGTH\x10\x02\x12\x12\n\x0e\x46INISH_REFUSAL\x10\x03\x12\x15\n\x11\x46INISH_TOOL_CALLS\x10\x04\x12\x17\n\x13\x46INISH_CONTEXT_FULL\x10\x05\x12\x11\n\rFINISH_PAUSED\x10\x06\x32\x89\x03\n\x03Llm\x12\x43\n\x06\x41nswer\x12\x1a.parlance.v1.AnswerRequest\x1a\x1b.parlance.v1.AnswerResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.parlance.v1.CancelRequest\x1a\x1b.parlance.v1.CancelResponse\x12V\n\rCheckLlmRoute\x12!.parlance.v1.CheckLlmRouteRequest\x1a\".parlance.v1.CheckLlmRouteResponse\x12\x44\n\x07\x45xplain\x12\x1b.parlance.v1.ExplainRequest\x1a\x1c.parlance.v1.ExplainResponse\x12\\\n\x0fRememberConsent\x12#.parlance.v1.RememberConsentRequest\x1a$.parlance.v1.RememberConsentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dparlance/v1/llm_service.proto\x12\x0bparlance.v1\x1a\x19parlance/v1/control.proto\x1a\x16parlance/v1/turn.proto\")\n\x05Image\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"-\n\x0bVendorState\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xdf\x01\n\x0b\x43hatMessage\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.parlance.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\"\n\x06images\x18\x03 \x03(\x0b\x32\x12.parlance.v1.Image\x12)\n\ntool_calls\x18\x04 \x03(\x0b\x32\x15.parlance.v1.ToolCall\x12\'\n\x05state\x18\x05 \x03(\x0b\x32\x18.parlance.v1.VendorState\x12\x14\n\x0ctool_call_id\x18\x06 \x01(\t\x12\x13\n\x0btool_failed\x18\x07 \x01(\x08\"(\n\nIdentifier\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xaa\x03\n\rAnswerRequest\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.parlance.v1.ChatMessage\x12\x19\n\x11max_output_tokens\x18\x02 \x01(\x05\x12!\n\x05label\x18\x03 \x01(\x0e\x32\x12.parlance.v1.Label\x12+\n\ncapability\x18\x04 \x01(\x0e\x32\x17.parlance.v1.Capability\x12 \n\x05tools\x18\x05 \x03(\x0b\x32\x11.parlance.v1.Tool\x12,\n\x0btool_choice\x18\x06 \x01(\x0e\x32\x17.parlance.v1.ToolChoice\x12\x15\n\routput_schema\x18\x07 \x01(\t\x12#\n\x06\x65\x66\x66ort\x18\x08 \x01(\x0e\x32\x13.parlance.v1.Effort\x12\x10\n\x08\x63onsents\x18\t \x03(\t\x12,\n\x0bidentifiers\x18\n \x03(\x0b\x32\x17.parlance.v1.Identifier\x12\x0e\n\x06target\x18\x0b \x01(\t\x12\x0f\n\x07refused\x18\x0c \x03(\t\x12\x15\n\rnames_unknown\x18\r \x01(\x08\"x\n\x0b\x41nswerBegan\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rroute_version\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x1f\n\x04tier\x18\x04 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x11\n\tspeaks_as\x18\x05 \x01(\t\"&\n\x08\x43itation\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\"\xda\x01\n\x0e\x41nswerFinished\x12#\n\x06\x66inish\x18\x01 \x01(\x0e\x32\x13.parlance.v1.Finish\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x03\x12\x15\n\routput_tokens\x18\x03 \x01(\x03\x12\x11\n\testimated\x18\x04 \x01(\x08\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x05 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x06 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x07 \x01(\x03\x12\x12\n\ncost_nanos\x18\x08 \x01(\x03\"|\n\rConsentNeeded\x12\x0e\n\x06vendor\x18\x01 \x01(\t\x12\x11\n\tspeaks_as\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x1f\n\x04tier\x18\x04 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x15\n\rroute_version\x18\x05 \x01(\t\"\xd1\x02\n\x0e\x41nswerResponse\x12)\n\x05\x62\x65gan\x18\x01 \x01(\x0b\x32\x18.parlance.v1.AnswerBeganH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.parlance.v1.AnswerFinishedH\x00\x12\x13\n\treasoning\x18\x04 \x01(\tH\x00\x12*\n\ttool_call\x18\x05 \x01(\x0b\x32\x15.parlance.v1.ToolCallH\x00\x12)\n\x08\x63itation\x18\x06 \x01(\x0b\x32\x15.parlance.v1.CitationH\x00\x12)\n\x05state\x18\x07 \x01(\x0b\x32\x18.parlance.v1.VendorStateH\x00\x12\x34\n\x0e\x63onsent_needed\x18\x08 \x01(\x0b\x32\x1a.parlance.v1.ConsentNeededH\x00\x42\x06\n\x04part\" \n\rCancelRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\"\n\x0e\x43\x61ncelResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x08\"<\n\x14\x43heckLlmRouteRequest\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.parlance.v1.RouteSet\"\x17\n\x15\x43heckLlmRouteResponse\"=\n\x0e\x45xplainRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.parlance.v1.AnswerRequest\"\x8a\x01\n\tCandidate\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x1f\n\x04tier\x18\x03 \x01(\x0e\x32\x11.parlance.v1.Tier\x12\x13\n\x0bpassed_over\x18\x04 \x01(\t\x12\x15\n\rneeds_consent\x18\x05 \x01(\x08\x12\x12\n\nmost_nanos\x18\x06 \x01(\x03\"d\n\x0f\x45xplainResponse\x12\x15\n\rroute_version\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.parlance.v1.Candidate\"O\n\x16RememberConsentRequest\x12\x0e\n\x06vendor\x18\x01 \x01(\t\x12%\n\x07\x63onsent\x18\x02 \x01(\x0e\x32\x14.parlance.v1.Consent\"\xa7\x01\n\x17RememberConsentResponse\x12\x45\n\tby_vendor\x18\x01 \x03(\x0b\x32\x32.parlance.v1.RememberConsentResponse.ByVendorEntry\x1a\x45\n\rByVendorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0e\x32\x14.parlance.v1.Consent:\x02\x38\x01*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*o\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_CHOICE_AUTO\x10\x01\x12\x14\n\x10TOOL_CHOICE_NONE\x10\x02\x12\x18\n\x14TOOL_CHOICE_REQUIRED\x10\x03*e\n\x06\x45\x66\x66ort\x12\x16\n\x12\x45\x46\x46ORT_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46ORT_NONE\x10\x01\x12\x0e\n\nEFFORT_LOW\x10\x02\x12\x11\n\rEFFORT_MEDIUM\x10\x03\x12\x0f\n\x0b\x45\x46\x46ORT_HIGH\x10\x04*\x9b\x01\n\x06\x46inish\x12\x16\n\x12\x46INISH_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x46INISH_STOP\x10\x01\x12\x11\n\rFINISH_LENGTH\x10\x02\x12\x12\n\x0e\x46INISH_REFUSAL\x10\x03\x12\x15\n\x11\x46INISH_TOOL_CALLS\x10\x04\x12\x17\n\x13\x46INISH_CONTEXT_FULL\x10\x05\x12\x11\n\rFINISH_PAUSED\x10\x06\x32\x89\x03\n\x03Llm\x12\x43\n\x06\x41nswer\x12\x1a.parlance.v1.AnswerRequest\x1a\x1b.parlance.v1.AnswerResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.parlance.v1.CancelRequest\x1a\x1b.parlance.v1.CancelResponse\x12V\n\rCheckLlmRoute\x12!.parlance.v1.CheckLlmRouteRequest\x1a\".parlance.v1.CheckLlmRouteResponse\x12\x44\n\x07\x45xplain\x12\x1b.parlance.v1.ExplainRequest\x1a\x1c.parlance.v1.ExplainResponse\x12\\\n\x0fRememberConsent\x12#.parlance.v1.RememberConsentRequest\x1a$.parlance.v1.RememberConsentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._loaded_options = None
   _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=2544
-  _globals['_ROLE']._serialized_end=2639
-  _globals['_TOOLCHOICE']._serialized_start=2641
-  _globals['_TOOLCHOICE']._serialized_end=2752
-  _globals['_EFFORT']._serialized_start=2754
-  _globals['_EFFORT']._serialized_end=2855
-  _globals['_FINISH']._serialized_start=2858
-  _globals['_FINISH']._serialized_end=3013
+  _globals['_ROLE']._serialized_start=2567
+  _globals['_ROLE']._serialized_end=2662
+  _globals['_TOOLCHOICE']._serialized_start=2664
+  _globals['_TOOLCHOICE']._serialized_end=2775
+  _globals['_EFFORT']._serialized_start=2777
+  _globals['_EFFORT']._serialized_end=2878
+  _globals['_FINISH']._serialized_start=2881
+  _globals['_FINISH']._serialized_end=3036
   _globals['_IMAGE']._serialized_start=97
   _globals['_IMAGE']._serialized_end=138
   _globals['_TOOL']._serialized_start=140
@@ -56,37 +56,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTIFIER']._serialized_start=533
   _globals['_IDENTIFIER']._serialized_end=573
   _globals['_ANSWERREQUEST']._serialized_start=576
-  _globals['_ANSWERREQUEST']._serialized_end=979
-  _globals['_ANSWERBEGAN']._serialized_start=981
-  _globals['_ANSWERBEGAN']._serialized_end=1101
-  _globals['_CITATION']._serialized_start=1103
-  _globals['_CITATION']._serialized_end=1141
-  _globals['_ANSWERFINISHED']._serialized_start=1144
-  _globals['_ANSWERFINISHED']._serialized_end=1362
-  _globals['_CONSENTNEEDED']._serialized_start=1364
-  _globals['_CONSENTNEEDED']._serialized_end=1488
-  _globals['_ANSWERRESPONSE']._serialized_start=1491
-  _globals['_ANSWERRESPONSE']._serialized_end=1828
-  _globals['_CANCELREQUEST']._serialized_start=1830
-  _globals['_CANCELREQUEST']._serialized_end=1862
-  _globals['_CANCELRESPONSE']._serialized_start=1864
-  _globals['_CANCELRESPONSE']._serialized_end=1898
-  _globals['_CHECKLLMROUTEREQUEST']._serialized_start=1900
-  _globals['_CHECKLLMROUTEREQUEST']._serialized_end=1960
-  _globals['_CHECKLLMROUTERESPONSE']._serialized_start=1962
-  _globals['_CHECKLLMROUTERESPONSE']._serialized_end=1985
-  _globals['_EXPLAINREQUEST']._serialized_start=1987
-  _globals['_EXPLAINREQUEST']._serialized_end=2048
-  _globals['_CANDIDATE']._serialized_start=2051
-  _globals['_CANDIDATE']._serialized_end=2189
-  _globals['_EXPLAINRESPONSE']._serialized_start=2191
-  _globals['_EXPLAINRESPONSE']._serialized_end=2291
-  _globals['_REMEMBERCONSENTREQUEST']._serialized_start=2293
-  _globals['_REMEMBERCONSENTREQUEST']._serialized_end=2372
-  _globals['_REMEMBERCONSENTRESPONSE']._serialized_start=2375
-  _globals['_REMEMBERCONSENTRESPONSE']._serialized_end=2542
-  _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._serialized_start=2473
-  _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._serialized_end=2542
-  _globals['_LLM']._serialized_start=3016
-  _globals['_LLM']._serialized_end=3409
+  _globals['_ANSWERREQUEST']._serialized_end=1002
+  _globals['_ANSWERBEGAN']._serialized_start=1004
+  _globals['_ANSWERBEGAN']._serialized_end=1124
+  _globals['_CITATION']._serialized_start=1126
+  _globals['_CITATION']._serialized_end=1164
+  _globals['_ANSWERFINISHED']._serialized_start=1167
+  _globals['_ANSWERFINISHED']._serialized_end=1385
+  _globals['_CONSENTNEEDED']._serialized_start=1387
+  _globals['_CONSENTNEEDED']._serialized_end=1511
+  _globals['_ANSWERRESPONSE']._serialized_start=1514
+  _globals['_ANSWERRESPONSE']._serialized_end=1851
+  _globals['_CANCELREQUEST']._serialized_start=1853
+  _globals['_CANCELREQUEST']._serialized_end=1885
+  _globals['_CANCELRESPONSE']._serialized_start=1887
+  _globals['_CANCELRESPONSE']._serialized_end=1921
+  _globals['_CHECKLLMROUTEREQUEST']._serialized_start=1923
+  _globals['_CHECKLLMROUTEREQUEST']._serialized_end=1983
+  _globals['_CHECKLLMROUTERESPONSE']._serialized_start=1985
+  _globals['_CHECKLLMROUTERESPONSE']._serialized_end=2008
+  _globals['_EXPLAINREQUEST']._serialized_start=2010
+  _globals['_EXPLAINREQUEST']._serialized_end=2071
+  _globals['_CANDIDATE']._serialized_start=2074
+  _globals['_CANDIDATE']._serialized_end=2212
+  _globals['_EXPLAINRESPONSE']._serialized_start=2214
+  _globals['_EXPLAINRESPONSE']._serialized_end=2314
+  _globals['_REMEMBERCONSENTREQUEST']._serialized_start=2316
+  _globals['_REMEMBERCONSENTREQUEST']._serialized_end=2395
+  _globals['_REMEMBERCONSENTRESPONSE']._serialized_start=2398
+  _globals['_REMEMBERCONSENTRESPONSE']._serialized_end=2565
+  _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._serialized_start=2496
+  _globals['_REMEMBERCONSENTRESPONSE_BYVENDORENTRY']._serialized_end=2565
+  _globals['_LLM']._serialized_start=3039
+  _globals['_LLM']._serialized_end=3432
 # @@protoc_insertion_point(module_scope)

@@ -309,6 +309,7 @@ class AnswerRequest(_message.Message):
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    NAMES_UNKNOWN_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
     label: _turn_pb2.Label.ValueType
     capability: _turn_pb2.Capability.ValueType
@@ -319,6 +320,8 @@ class AnswerRequest(_message.Message):
     effort: Global___Effort.ValueType
     target: _builtins.str
     """Past the rules of the route, this target alone ("provider:model"); tier, label and budgets hold for it too."""
+    names_unknown: _builtins.bool
+    """`identifiers` may lack some of those whom the messages name: no partner may see them."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]: ...
     @_builtins.property
@@ -348,10 +351,11 @@ class AnswerRequest(_message.Message):
         identifiers: _abc.Iterable[Global___Identifier] | None = ...,
         target: _builtins.str = ...,
         refused: _abc.Iterable[_builtins.str] | None = ...,
+        names_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "consents", b"consents", "effort", b"effort", "identifiers", b"identifiers", "label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "output_schema", b"output_schema", "refused", b"refused", "target", b"target", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "consents", b"consents", "effort", b"effort", "identifiers", b"identifiers", "label", b"label", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "names_unknown", b"names_unknown", "output_schema", b"output_schema", "refused", b"refused", "target", b"target", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

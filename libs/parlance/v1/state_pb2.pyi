@@ -91,8 +91,11 @@ class SessionSnapshot(_message.Message):
     ASK_AGAIN_FIELD_NUMBER: _builtins.int
     PERSONA_FIELD_NUMBER: _builtins.int
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    NAMES_UNKNOWN_FIELD_NUMBER: _builtins.int
     ask_again: _builtins.bool
     """The "yes" came before the question was over: it is asked again."""
+    names_unknown: _builtins.bool
+    """Context could not be asked whom they name."""
     @_builtins.property
     def conversation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]: ...
     @_builtins.property
@@ -115,10 +118,11 @@ class SessionSnapshot(_message.Message):
         ask_again: _builtins.bool = ...,
         persona: Global___Persona | None = ...,
         identifiers: _abc.Iterable[_llm_service_pb2.Identifier] | None = ...,
+        names_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["persona", b"persona", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "conversation", b"conversation", "identifiers", b"identifiers", "persona", b"persona", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "conversation", b"conversation", "identifiers", b"identifiers", "names_unknown", b"names_unknown", "persona", b"persona", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
