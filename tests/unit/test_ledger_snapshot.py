@@ -31,7 +31,7 @@ async def test_before_the_log_is_trimmed_a_snapshot_keeps_what_it_told(tmp_path:
             desk.log.turn(n)
         await desk.write()
         await desk.told()
-        wall[0] += 31 * DAY_US
+        wall[0] += 33 * DAY_US
         for n in range(10, 12):
             desk.log.turn(n)
         await desk.write()
@@ -56,7 +56,7 @@ async def test_a_log_that_the_ledger_has_not_read_is_not_trimmed_for_a_day(
     for n in range(5):
         desk.log.turn(n)
     await desk.write()
-    wall[0] += 31 * DAY_US
+    wall[0] += 33 * DAY_US
     assert await bus.upkeep() == 0  # not even open
     async with ledger.opened():
         assert await bus.upkeep() == 0  # not read
