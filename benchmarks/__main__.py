@@ -13,7 +13,7 @@ from pathlib import Path
 
 NAMES = (
     *("overhead", "latency", "bargein", "footprint", "soak", "journal_hops"),
-    *("turn_cost", "ledger", "overload", "replay_send", "kafka_turn", "cold_start", "llm"),
+    *("turn_cost", "ledger", "overload", "replay_send", "kafka_turn", "kafka_profile", "cold_start", "llm"),
 )
 
 
