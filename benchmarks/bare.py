@@ -103,7 +103,7 @@ def switch_off(pieces: Pieces) -> None:
     llm.answers = Unrecorded(llm.answers)
 
 
-def _without_snapshot(session: Any, turn: Any, event: Any) -> None:
+async def _without_snapshot(session: Any, turn: Any, event: Any) -> None:
     turn.snapshot.CopyFrom(rows.snapshot_of(session.row))
 
 
