@@ -60,9 +60,8 @@ class Answer:
 
 @dataclass(slots=True)
 class Kept:
-    """One that has ended, for whoever asks for it again: where the bytes of its fact lie (the n-th piece
-    of a segment of the shelf). `response`: the class of its
-    chunks; None where it has none. `published`: as of the answer."""
+    """One that has ended, for whoever asks for it again: where the bytes of its fact lie, the n-th piece of a segment
+    of the shelf. `response`: the class of its chunks; None where it has none. `published`: as of the answer."""
 
     segment: Segment
     n: int
