@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.chaos.measures import percentile
 from tests.chaos.run import Result
+from tests.chaos.silent import stories
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "settled_after_s": round(result.settle_s, 1),
         "outages": [_outage(o) for o in result.outages],
         "problems": result.problems,
+        "not_told": stories(found, result.talkers),
         **result.measured,
     }
 
@@ -58,7 +60,7 @@ def table(result: Result) -> str:
     lines.append(f"\nasked to ended: p50 {percentile(seconds, 0.5):.2f} s, p99 {percentile(seconds, 0.99):.2f} s")
     why = Counter(p for a in result.under_faults if a.outcome != "answered" for p in a.problems)
     lines += [f"  {n} x {problem}" for problem, n in why.most_common(8)]
-    lines += [f"BROKEN: {problem}" for problem in result.problems]
+    lines += [*told["not_told"], *(f"BROKEN: {problem}" for problem in result.problems)]
     lines.append(f"seed {result.plan.seed}: {len(result.problems)} problems")
     return "\n".join(lines)
 
