@@ -11,7 +11,7 @@ from benchmarks.llm_wire import VENDORS, Order, pieces
 from benchmarks.report import verdict
 from parlance.errors import ParlanceError
 
-# It goes on exactly, begins again, or says the last words (two or five) once more.
+# It goes on exactly, begins again, or says the last words (one, two or five) once more.
 KINDS = ("exactly", "again", "repeats")
 
 

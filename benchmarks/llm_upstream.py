@@ -22,7 +22,7 @@ _FAILED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r
 _NOTHING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 _MODEL = re.compile(r'"model": ?"(\w+)"|/models/(\w+):')
-_REPEATS = (2, 5)
+_REPEATS = (1, 2, 5)
 
 # By the id of the question: when the connection of its unfinished answer ended (ns of the monotonic clock).
 closed: dict[str, int] = {}
@@ -153,7 +153,7 @@ def _goes_on(order: Order, body: str) -> list[str]:
     """What is said by the one who is asked with what was told already."""
     whole = "".join(pieces(order))
     told = max((t for t in _texts(json.loads(body)) if t and whole.startswith(t)), key=len, default="")
-    again = "" if order.goes_on != "repeats" else " ".join(told.split()[-_REPEATS[order.seed % 2] :])
+    again = "" if order.goes_on != "repeats" else " ".join(told.split()[-_REPEATS[order.seed // 3 % 3] :])
     text = whole if order.goes_on == "again" or not told else f"{again} {whole[len(told) :].lstrip()}".lstrip()
     return [text[at : at + 7] for at in range(0, len(text), 7)] or [" "]
 

@@ -1,5 +1,6 @@
 """What the vendors' servers write, event by event, with their fields: benchmarks/llm_upstream.py says it."""
 
+import itertools
 import json
 import random
 import re
@@ -57,11 +58,13 @@ def order_of(question: str) -> Order:
 
 
 def pieces(order: Order) -> list[str]:
-    """The answer, cut into pieces as tokens are: most of them end where a word ends."""
+    """The answer, cut into pieces as tokens are: most of them end where a word ends. As in what people write, no word
+    stands beside itself."""
     if order.seed == 0:
         return [f"{_WORDS[n % len(_WORDS)]} " for n in range(order.n)]
     chance = random.Random(order.seed)
-    text = " ".join(chance.choices(_WORDS, k=order.n)) + "."
+    words = [word for word, _ in itertools.groupby(chance.choices(_WORDS, k=order.n))]
+    text = " ".join(words) + "."
     at = sorted(chance.sample(range(1, len(text)), order.n - 1))
     return [text[a:b] for a, b in zip([0, *at], [*at, len(text)], strict=True)]
 

@@ -9,6 +9,13 @@ import re
 _WORD = re.compile(r"\S+")
 # A second beginning is believed from so many equal words on; so many words of the end may come again.
 _BEGINS, _REPEATS = 3, 12
+# What people say twice in a row and mean it; numbers too (a telephone's). Any other word that comes again alone was
+# told before: "that that" loses little where it was meant.
+_SAID_TWICE = (
+    "bye choo cha far ha had haha he heh hey ho hop hush knock la long many no now oh quack really shh so tap tick "
+    "tut very wait well woof yes ja nein na sehr so viel weit muy s\u00ed ya tr\u00e8s oui non molto"
+)
+_DOUBLED = frozenset(_SAID_TWICE.split())
 
 
 class Words:
@@ -103,7 +110,15 @@ class Seam:
         for n in range(min(_REPEATS, len(self._words), len(said)), 1, -1):
             if said[:n] == self._words[-n:]:
                 return n
+        if said[:1] == self._words[-1:] and not _may_double(said[0]):
+            return 1
         alike = next((n for n, (a, b) in enumerate(zip(said, self._words, strict=False)) if a != b), 0)
         if alike >= _BEGINS:
             raise Diverges
         return 0
+
+
+def _may_double(word: str) -> bool:
+    """Whether somebody who has just said it may say it once more and mean it."""
+    plain = word.strip(".,;:!?\"'()\u201c\u201d\u2018\u2019\u2026-\u2013\u2014").casefold()
+    return plain in _DOUBLED or not any(c.isalpha() for c in plain)
