@@ -31,6 +31,7 @@ class _Turn:
     id: str = ""
     partition: int = -1
     since_us: int = 0
+    accepted_us: int = 0
     open: bool = False
     # Clauses that were shown; whole ones that sounded; milliseconds of the next one's sound.
     shown: int = 0
@@ -84,7 +85,10 @@ class Conversation:
     def _accepted(self, accepted: Any) -> None:
         self._said.accepted(accepted)
         if self._turn.id != accepted.turn_id:
+            if accepted.accepted_at_us < self._turn.accepted_us:  # a newer one, which interrupted it, was told first
+                return
             self._turn = _Turn(accepted.turn_id, self._partition, open=True)
+        self._turn.accepted_us = accepted.accepted_at_us
         self._turn.since_us = accepted.accepted_at_us - _EARLIER_US
 
     async def _stream(self, greeted: asyncio.Event) -> AsyncGenerator[ConverseRequest, None]:

@@ -1,4 +1,4 @@
-"""Turns of one client whose acceptance is not durable yet. It is told when it is, and before the turn's words."""
+"""Turns of one client whose acceptance is not durable yet. It is told when it is, and before all else of the turn."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ _MOST = 16
 class Acceptances:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        # By turn: what waits for it to be told.
+        # By turn: its acceptance, and what waits for that to be told.
         self._waiting: dict[str, list[ConverseResponse]] = {}
         self._given_up: set[str] = set()
         self._settled = asyncio.Event()
@@ -20,18 +20,19 @@ class Acceptances:
     def __contains__(self, turn_id: str) -> bool:
         return turn_id in self._waiting
 
-    def add(self, turn_id: str) -> None:
-        self._waiting.setdefault(turn_id, [])
+    def add(self, accepted: Accepted) -> None:
+        self._waiting.setdefault(accepted.turn_id, [ConverseResponse(accepted=accepted)])
 
     def give_up(self, turn_id: str) -> None:
         """Nobody waits for it any more: it is not told, should it be accepted yet."""
         self._given_up.add(turn_id)
 
-    def written(self, accepted: Accepted) -> None:
-        """It is durable."""
-        waiting = self._end(accepted.turn_id)
-        if accepted.turn_id not in self._given_up:
-            for message in (ConverseResponse(accepted=accepted), *waiting):
+    def written(self, turn_id: str) -> None:
+        """It is durable; or the log brings the turn's reply, which on a slow way to the log can be sooner: of a spoken
+        turn, what was heard opens it as well."""
+        waiting = self._end(turn_id)
+        if turn_id not in self._given_up:
+            for message in waiting:
                 self._outbox.put(message)
 
     def failed(self, turn_id: str) -> None:

@@ -156,14 +156,15 @@ class Device:
         def written(done: "asyncio.Future[Record]") -> None:
             exc = asyncio.CancelledError() if done.cancelled() else done.exception()
             if exc is None:
-                return self.acceptances.written(accepted)
+                return self.acceptances.written(header.turn_id)
+            waits = header.turn_id in self.acceptances  # else its reply came, so that the log has the turn
             self.acceptances.failed(header.turn_id)
-            if not done.cancelled():
+            if waits and not done.cancelled():
                 self.problem(as_error(exc))
                 self.done(header.turn_id)
 
         accepted = Accepted(turn_id=header.turn_id, modality=header.modality, accepted_at_us=header.accepted_at_us)
-        self.acceptances.add(header.turn_id)
+        self.acceptances.add(accepted)
         self._sessions.accept(header, body).add_done_callback(written)
 
     def _header(self, modality: Modality.ValueType, turn_id: str) -> Header:

@@ -145,6 +145,7 @@ class Sessions:
         if event.WhichOneof("event") == "clause" and event.clause.cuts_in:
             self._hush(header)
         reply = device.replies.get(header.turn_id) or self._begin(device, header)
+        device.acceptances.written(header.turn_id)
         reply.take(event)
 
     def _take_here(self, event: ReplyEvent) -> None:

@@ -75,3 +75,26 @@ async def test_a_recording_that_was_understood_is_not_said_again(early: bool) ->
 
     await run(Gateways(dies, answers), ConverseRequest(audio=b"1" * 9), ConverseRequest(audio_end=AudioEnd()), **HELD)
     assert second.hello.resume.turn_id == "one"
+
+
+async def test_the_late_acceptance_of_what_was_interrupted_does_not_take_the_place_of_what_came_after_it() -> None:
+    second = Seen()
+    older = Accepted(turn_id="older", modality=MODALITY_SPOKEN, accepted_at_us=1_000_000)
+    newer = Accepted(turn_id="newer", modality=MODALITY_SPOKEN, accepted_at_us=2_000_000)
+
+    async def dies(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await anext(requests)
+        yield ready(0)
+        await anext(requests)
+        for accepted in (newer, older):
+            yield ConverseResponse(accepted=accepted)
+        yield ConverseResponse(transcript=Transcript(turn_id="newer", text="hello"))
+        raise Unreachable("the connection broke")
+
+    async def answers(requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
+        await second.greet(requests)
+        yield ready(1)
+        yield ConverseResponse(spoken=Spoken(turn_id="newer"))
+
+    await run(Gateways(dies, answers), ConverseRequest(audio=b"1" * 9), **HELD)
+    assert second.hello.resume.turn_id == "newer"

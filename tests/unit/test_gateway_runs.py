@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parlance import ids
+from parlance.bus import Out
 from parlance.bus_journal import JournalBus
 from parlance.errors import InvalidRequest
 from parlance.events import EVENT_CLASSES, TOPICS, parse, topic_of, wrap
@@ -39,10 +40,17 @@ class Desk:
         events = [self.parts.sealing.open(parse(r.topic, r.value)) for r in records]
         return [event for event in events if not event.HasField("started")]
 
-    async def say(self, header: Header, text: str) -> None:
+    def _clause(self, header: Header, text: str) -> Out:
         event = wrap(ReplyEvent, header, ReplyClause(text=text))
         event.header.event_id = ids.new()
-        await self.parts.bus.publish(record_of(event, self.parts.sealing.seal))
+        return record_of(event, self.parts.sealing.seal)
+
+    async def say(self, header: Header, text: str) -> None:
+        await self.parts.bus.publish(self._clause(header, text))
+
+    def reply(self, header: Header, text: str) -> None:
+        """As `say`, without waiting until the log has it."""
+        self.parts.bus.append([self._clause(header, text)])
 
     @asynccontextmanager
     async def device(self, *texts: Text, **hello: Any) -> AsyncIterator[AsyncGenerator[Any, None]]:
