@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from google.protobuf.message import Message
@@ -53,9 +54,15 @@ class Answer:
     def add(self, chunk: Any, now: float) -> None:
         self.chunks.append(chunk)
         self.offsets_us.append(int((now - self.began) * 1e6))
-        if not self.fact.provider and "began" in chunk.DESCRIPTOR.fields_by_name and chunk.HasField("began"):
+        response: Any = type(chunk)
+        if _tells_who(response) and not self.fact.provider and chunk.HasField("began"):
             self.fact.provider, self.fact.route_version = chunk.began.provider, chunk.began.route_version
         self.wake()
+
+
+@cache
+def _tells_who(response: type[Message]) -> bool:
+    return "began" in response.DESCRIPTOR.fields_by_name
 
 
 @dataclass(slots=True)

@@ -1,8 +1,10 @@
 """The names of the protos' enums as codes, for labels, spans and JSON."""
 
+from functools import lru_cache
 from typing import Any
 
 
+@lru_cache(maxsize=4096)
 def code_of(enum: Any, number: int) -> str:
     """ErrorCode, 4: "rate_limited". Unspecified: ""; the number, where a newer Parlance has written it."""
     if number not in enum.values():

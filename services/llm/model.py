@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from parlance.v1.turn_pb2 import Tier
 from services.llm.provider import Usage
@@ -12,6 +13,7 @@ from services.llm.provider import Usage
 _NANOS_A_TOKEN = Decimal(1000)
 # And of a thousand searches at one dollar, each costs so many.
 _NANOS_A_SEARCH = Decimal(1_000_000)
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,13 @@ class Prices:
     audio_second: Decimal = Decimal(0)
     # Of what is kept for an hour; None: as `cache_write`.
     cache_write_1h: Decimal | None = None
+
+    @property
+    def free(self) -> bool:
+        """Nothing of it costs anything: a model of one's own."""
+        return not any(
+            (self.input, self.output, self.cache_read, self.cache_write, self.web_search, self.cache_write_1h)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ CAPABILITIES = ("chat", "tools", "web", "code", "vision", "summary", "schema", "
 
 def cost_nanos(prices: Prices, usage: Usage) -> int:
     """US dollars / 1e9, to the nearest one."""
+    if prices.free:
+        return 0
     plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
     hour = usage.cache_write_1h_tokens
     for_an_hour = prices.cache_write if prices.cache_write_1h is None else prices.cache_write_1h
@@ -78,4 +89,9 @@ def cost_nanos(prices: Prices, usage: Usage) -> int:
 
 def day_of(us: int) -> date:
     """The day of UTC, of microseconds."""
-    return datetime.fromtimestamp(us / 1e6, UTC).date()
+    return _day(us // _DAY_US)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> date:
+    return datetime.fromtimestamp(number * _DAY_US / 1e6, UTC).date()

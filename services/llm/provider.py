@@ -61,11 +61,16 @@ _IMAGE = 1_000
 def words_of(request: AnswerRequest) -> int:
     """A rough count of tokens, where nobody else counts: three quarters of a word each (as OpenAI's guide has it), or
     five bytes, where more: not all people write spaces, and no tool does. A picture: 1,000."""
-    made = sum(_tokens(m.text) + _IMAGE * len(m.images) for m in request.messages)
-    made += sum(_tokens(c.name + c.arguments) for m in request.messages for c in m.tool_calls)
+    made = 0
+    for message in request.messages:
+        made += _tokens(message.text)
+        if message.images or message.tool_calls:
+            made += _IMAGE * len(message.images)
+            made += sum(_tokens(call.name + call.arguments) for call in message.tool_calls)
     made += sum(_tokens(tool.name + tool.description + tool.parameters) for tool in request.tools)
     return made + _tokens(request.output_schema)
 
 
 def _tokens(text: str) -> int:
-    return max(len(text.split()) * 4 // 3, len(text.encode()) // 5)
+    size = len(text) if text.isascii() else len(text.encode())
+    return max(len(text.split()) * 4 // 3, size // 5)

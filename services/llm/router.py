@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from parlance.codes import code_of
 from parlance.v1.control_pb2 import LlmRule, LlmTarget, RouteSet
 from parlance.v1.llm_service_pb2 import AnswerRequest, Role
 from parlance.v1.turn_pb2 import Capability, Consent, ErrorCode, Label, Tier
@@ -18,6 +19,10 @@ _NONE, _WRONG = ErrorCode.ERROR_CODE_UNSPECIFIED, ErrorCode.ERROR_CODE_INVALID_R
 _UNAVAILABLE = ErrorCode.ERROR_CODE_UNAVAILABLE
 # Looked up once: an enum's names cost as much as all else that is asked of a message.
 _TOOL = Role.ROLE_TOOL
+_HERE, _PRIVATE, _PARTNER = Tier.TIER_DEVICE, Tier.TIER_PRIVATE, Tier.TIER_PARTNER
+_FORBIDDEN, _SPENT = ErrorCode.ERROR_CODE_PERMISSION_DENIED, ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
+_NEVER, _ALWAYS = Consent.CONSENT_NEVER, Consent.CONSENT_ALWAYS
+Kinds = frozenset[Capability.ValueType]
 # A reason for each thing that a model may not be able to do.
 _CANNOT = {
     "chat": "it does not hold conversations",
@@ -41,9 +46,10 @@ def rules_of(route: RouteSet) -> Sequence[LlmRule]:
 def choices(request: AnswerRequest, user: str, route: RouteSet, known: Known) -> list[Choice]:
     """All targets of the rules that fit, in the order of asking, each with why it is passed over, if it is. None: no
     rule of the route is for such a question."""
-    ask = _Ask(request, user, known, input_tokens(request), _needs(request))
+    asked = kinds(request)
+    ask = _Ask(request, user, known, input_tokens(request), _needs(request, asked))
     made: list[Choice] = []
-    for rule, target in _wanted(request, user, route):
+    for rule, target in _wanted(ask, asked, route):
         choice = _choice(ask, rule, target)
         if not choice.passed_over and (before := _again(made, target)):
             choice = replace(choice, passed_over=f"the rule '{before.rule.name}' has it", code=_WRONG)
@@ -59,7 +65,7 @@ def in_share(rule: LlmRule, user: str) -> bool:
     return int.from_bytes(digest[:8]) % 100 < rule.share
 
 
-def kinds(request: AnswerRequest) -> frozenset[Capability.ValueType]:
+def kinds(request: AnswerRequest) -> Kinds:
     """What is asked for: a rule for any of it fits."""
     found = {request.capability or Capability.CAPABILITY_CHAT}
     if any(message.images for message in request.messages):
@@ -80,14 +86,13 @@ class _Ask:
     needs: frozenset[str]
 
 
-def _wanted(request: AnswerRequest, user: str, route: RouteSet) -> Iterator[tuple[LlmRule, LlmTarget]]:
+def _wanted(ask: _Ask, asked: Kinds, route: RouteSet) -> Iterator[tuple[LlmRule, LlmTarget]]:
     rules = rules_of(route)
-    if request.target:
-        yield _asked(request.target, rules)
+    if ask.request.target:
+        yield _asked(ask.request.target, rules)
         return
-    asked = kinds(request)
     for rule in rules:
-        if (not rule.capabilities or asked & set(rule.capabilities)) and in_share(rule, user):
+        if (not rule.capabilities or asked & set(rule.capabilities)) and in_share(rule, ask.user):
             for target in rule.targets:
                 yield rule, target
 
@@ -102,8 +107,8 @@ def _asked(name: str, rules: Sequence[LlmRule]) -> tuple[LlmRule, LlmTarget]:
     return LlmRule(name=ASKED, targets=[target]), target
 
 
-def _needs(request: AnswerRequest) -> frozenset[str]:
-    found = {Capability.Name(kind).removeprefix("CAPABILITY_").lower() for kind in kinds(request)}
+def _needs(request: AnswerRequest, asked: Kinds) -> frozenset[str]:
+    found = {code_of(Capability, kind) for kind in asked}
     if any(message.tool_calls or message.role == _TOOL for message in request.messages):
         found.add("tools")
     if request.output_schema:
@@ -135,10 +140,10 @@ def _choice(ask: _Ask, rule: LlmRule, target: LlmTarget) -> Choice:
 def _reasons(ask: _Ask, rule: LlmRule, model: Model, most: int) -> Iterator[tuple[str, ErrorCode.ValueType]]:
     """Why a target is passed over, "" for each thing that is no reason."""
     yield _unfit(ask, model), _WRONG
-    yield _far(ask, rule, model), ErrorCode.ERROR_CODE_PERMISSION_DENIED
+    yield _far(ask, rule, model), _FORBIDDEN
     yield _unnamed(ask, model), _UNAVAILABLE
     yield ask.known.broken(model.name), _UNAVAILABLE
-    yield ask.known.unaffordable(ask.user, rule, most), ErrorCode.ERROR_CODE_QUOTA_EXHAUSTED
+    yield ask.known.unaffordable(ask.user, rule, most), _SPENT
 
 
 def _unfit(ask: _Ask, model: Model) -> str:
@@ -158,7 +163,7 @@ def _unfit(ask: _Ask, model: Model) -> str:
 
 def _far(ask: _Ask, rule: LlmRule, model: Model) -> str:
     """Why a question may not go so far; "": it may, or its user can let it."""
-    if model.tier == Tier.TIER_DEVICE:
+    if model.tier == _HERE:
         return ""
     if ask.request.label == Label.LABEL_DEVICE_ONLY:
         return f"this may not leave the device, and it is {_tier(model)}"
@@ -166,22 +171,22 @@ def _far(ask: _Ask, rule: LlmRule, model: Model) -> str:
         return f"it does not promise to work in '{rule.residency}' alone"
     if model.vendor in ask.request.refused:
         return f"the user does not let {model.vendor} see this"
-    never = ask.known.consent(ask.user, model.vendor) == Consent.CONSENT_NEVER
+    never = ask.known.consent(ask.user, model.vendor) == _NEVER
     return f"the user said never to {model.vendor}" if never and not _let_now(ask, model) else ""
 
 
 def _unnamed(ask: _Ask, model: Model) -> str:
     """What a partner may see has placeholders for all whom it names."""
-    if model.tier < Tier.TIER_PARTNER or not ask.request.names_unknown:
+    if model.tier < _PARTNER or not ask.request.names_unknown:
         return ""
     return "it is a partner, and whom the question names cannot be looked up: context is out of reach"
 
 
 def _asks_first(ask: _Ask, rule: LlmRule, model: Model) -> bool:
     """The target is beyond the ceiling, and the user has not said yet."""
-    if model.tier <= (rule.ceiling or Tier.TIER_PRIVATE) or _let_now(ask, model):
+    if model.tier <= (rule.ceiling or _PRIVATE) or _let_now(ask, model):
         return False
-    return ask.known.consent(ask.user, model.vendor) != Consent.CONSENT_ALWAYS
+    return ask.known.consent(ask.user, model.vendor) != _ALWAYS
 
 
 def _let_now(ask: _Ask, model: Model) -> bool:

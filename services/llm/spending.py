@@ -7,12 +7,12 @@ they have under way.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from parlance.money import dollars
 from parlance.v1.control_pb2 import Budget, LlmRule, RouteSet
 from parlance.v1.llm_pb2 import UsageRecorded
 from parlance.v1.turn_pb2 import Header
+from services.llm.model import day_of
 
 _RAISES = "parlance routes budget llm"
 # Of what ("deployment", "user", "rule"), its name, the day or the month, the run.
@@ -21,7 +21,7 @@ Key = tuple[str, str, str, str]
 
 def day_name(us: int) -> str:
     """ "2026-11-28"."""
-    return f"{datetime.fromtimestamp(us / 1e6, UTC):%Y-%m-%d}"
+    return day_of(us).isoformat()
 
 
 @dataclass(slots=True)
@@ -64,7 +64,9 @@ class Spending:
         self.follows = True
 
     def reserve(self, header: Header, rule: LlmRule, nanos: int) -> Reservation:
-        made = Reservation(tuple(self._keys(header, rule.name, self.now_us())), max(0, nanos))
+        if nanos <= 0:
+            return Reservation((), 0)
+        made = Reservation(tuple(self._keys(header, rule.name, self.now_us())), nanos)
         for key in made.keys:
             self._reserved[key] = self._reserved.get(key, 0) + made.nanos
         return made
