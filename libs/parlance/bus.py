@@ -50,6 +50,10 @@ class Subscription(Protocol):
     def ownership(self, topic: str, partition: int) -> int:
         """Counts how often this partition was given to this subscription."""
 
+    def when_given(self, call: Callable[[], None]) -> None:
+        """Calls it on the loop each time that the group gives this subscription partitions which it did not hold just
+        before: another member had them, or may have had."""
+
     def pause(self) -> None:
         """Deliver nothing more until `resume`: back-pressure."""
 

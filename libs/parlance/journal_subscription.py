@@ -97,6 +97,9 @@ class JournalSubscription:
     def ownership(self, topic: str, partition: int) -> int:
         return self._cursors[topic, partition].ownership
 
+    def when_given(self, call: Callable[[], None]) -> None:
+        """Never: a journal has one process."""
+
     def pause(self) -> None:
         self._paused = True
 

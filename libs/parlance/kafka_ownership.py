@@ -48,6 +48,12 @@ class Membership:
         return self.held.get(place) == ownership == self._ownerships.of(place)
 
 
+SPLIT = (
+    "the members of group {} do not read the same topics or do not use Range assignment: a session's events go to two "
+    "of them; stop the others"
+)
+
+
 def uneven(topics: Iterable[str], places: Iterable[Place]) -> bool:
     """Whether some partition of one topic is held here without the same partition of the others: then a session's
     events go to two processes."""

@@ -18,7 +18,7 @@ from parlance.kafka_address import LEAVE_S, RETRY_S
 from parlance.kafka_client import closed, consumer, heed_refusals, started
 from parlance.kafka_commits import Commits
 from parlance.kafka_feed import Feed
-from parlance.kafka_ownership import Membership, Ownerships, Place, uneven
+from parlance.kafka_ownership import SPLIT, Membership, Ownerships, Place, uneven
 from parlance.kafka_wanted import Listener, Plumbing, Wanted, places_of
 
 _LOOK_S = 0.05
@@ -45,6 +45,7 @@ class KafkaSubscription:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._holding = self._cut = False
+        self._given: Callable[[], None] = lambda: None
         self._tasks = list[asyncio.Task[None]]()
         if wanted.group is None and wanted.from_us is None:
             plumbing.after_appends(self._open)
@@ -66,6 +67,9 @@ class KafkaSubscription:
 
     def lag(self) -> int:
         return self._feed.lag(self._next) if self._feed is not None else 0
+
+    def when_given(self, call: Callable[[], None]) -> None:
+        self._given = call
 
     def pause(self) -> None:
         self._flowing.clear()
@@ -224,22 +228,16 @@ class KafkaSubscription:
             return
         group = self._consumer._coordinator
         places = {(at.topic, at.partition) for at in assigned}
-        for place in self._membership.assigned(group.member_id, group.generation, places):
-            self._next.pop(place, None)
-        for place in [p for p in self._next if p not in places]:
-            del self._next[place]
-        split = uneven(self.wanted.topics, places)
-        self._split = (
-            f"the members of group {self.wanted.group} do not read the same topics or do not use Range assignment: "
-            "a session's events go to two of them; stop the others"
-            if split
-            else ""
-        )
+        anew = self._membership.assigned(group.member_id, group.generation, places)
+        self._next = {place: n for place, n in self._next.items() if place in places - anew}
+        self._split = SPLIT.format(self.wanted.group) if uneven(self.wanted.topics, places) else ""
         self._commits.assigned(self._consumer)
         if self._feed is not None:
             self._feed.assigned(places)
         self._settled.set()
         self._moved.set()
+        if anew:
+            self._given()
 
     async def _leave(self) -> None:
         if self._consumer is None:

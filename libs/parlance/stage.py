@@ -20,6 +20,7 @@ from parlance.events import parse
 from parlance.log import logger
 from parlance.offsets import Offsets
 from parlance.privacy import KeyDestroyed, Sealing
+from parlance.stage_taking import Taking
 from parlance.stage_work import Item, Lane, Work
 from parlance.store import Conflict
 from parlance.v1.dead_pb2 import DeadLetter
@@ -49,14 +50,14 @@ class Stage:
         """Runs until cancelled; the work in flight is then cancelled too and comes again at the next start."""
         async with asyncio.TaskGroup() as self._group:
             self._subscription = self._bus.subscribe(self.name, topics, self._deliver)
+            taking = Taking(self.name, self._subscription, self._work)
             try:
                 await self._subscription.caught_up()
                 await self._idle.wait()
-                if self._work.caught_up is not None:
-                    await self._work.caught_up()
+                await taking.begin()
                 if ready is not None:
                     ready.set()
-                await asyncio.Event().wait()
+                await taking.run()
             finally:
                 self._group = None
                 await self._subscription.stop()
@@ -92,9 +93,12 @@ class Stage:
         if event.WhichOneof("event") and self._owned(record):
             self._enqueue(Item(event.header.session_id, event, letter=record, arrived_us=clock.now_us()))
 
-    def _owned(self, record: Record) -> int:
-        sub = self._subscription
-        return sub.ownership(record.topic, record.partition) if sub is not None else 0
+    def ownership(self, topic: str, partition: int) -> int:
+        """0: it is not read here."""
+        return self._subscription.ownership(topic, partition) if self._subscription is not None else 0
+
+    def _owned(self, at: Record) -> int:
+        return self.ownership(at.topic, at.partition)
 
     def _receive(self, record: Record, ownership: int) -> None:
         try:
@@ -131,17 +135,12 @@ class Stage:
             urgent = True
         elif lane.running is not None:
             self._work.held_up(item)
-        self._place(lane.queue, item) if urgent else lane.queue.append(item)
+        lane.put_first(item, self._work.cuts) if urgent else lane.queue.append(item)
         self._in_flight += 1
         self._idle.clear()
         if not lane.active and self._group is not None:
             lane.active = True
             self._group.create_task(self._drive(item.session, lane))
-
-    def _place(self, queue: list[Item], item: Item) -> None:
-        """At the head, but never before what cuts it."""
-        cuts = self._work.cuts
-        queue.insert(max((n + 1 for n, waiting in enumerate(queue) if cuts(item, waiting)), default=0), item)
 
     async def _drive(self, session: str, lane: Lane) -> None:
         try:

@@ -46,6 +46,8 @@ class Work:
     held_up: Callable[[Item], None] = lambda item: None
     # Called once all that was in the log at the start has been handled.
     caught_up: Callable[[], Awaitable[None]] | None = None
+    # Called once all that stood in partitions has been delivered that were another member's until now.
+    taken_over: Callable[[], Awaitable[None]] | None = None
     # The payloads that it has work for; events with others are done as they come. None: all.
     kinds: frozenset[str] | None = None
     attempts: int = 3
@@ -60,3 +62,7 @@ class Lane:
     queue: list[Item] = field(default_factory=list)
     running: Item | None = None
     active: bool = False
+
+    def put_first(self, item: Item, cuts: Callable[[Item, Item], bool]) -> None:
+        """At the head, but never before what cuts it."""
+        self.queue.insert(max((n + 1 for n, waiting in enumerate(self.queue) if cuts(item, waiting)), default=0), item)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from parlance import clock
-from parlance.bus import topic_name
+from parlance.bus import partition_of, topic_name
 from parlance.errors import ParlanceError, from_code, from_proto
-from parlance.events import cuts_turn, opens_turn, payload
+from parlance.events import cuts_turn, opens_turn, payload, topic_of
 from parlance.outgoing import record_of
 from parlance.stage import Stage
 from parlance.stage_work import Item, Work
@@ -38,7 +38,7 @@ class Dialogue:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        work = Work(self.process, self.failed, self._cuts, self._held_up, self.caught_up)
+        work = Work(self.process, self.failed, self._cuts, self._held_up, self.caught_up, self.taken_over)
         self.stage = Stage(STAGE, parts.bus, parts.sealing, work)
         self._sessions = Sessions(parts.store, parts.sealing, self._stale)
         self._timers = Timers(self.stage.inject)
@@ -94,16 +94,26 @@ class Dialogue:
             await self._turns.end(session, turn, Outcome.OUTCOME_FAILED, Reason.REASON_ERROR, error)
 
     async def caught_up(self) -> None:
-        """Re-arms every deadline, after the backlog has been handed over."""
+        """Re-arms every deadline, after the backlog has been handed over, and asks who is there."""
+        await self.taken_over()
+        self._timers.arm()
+
+    async def taken_over(self) -> None:
+        """The same for sessions that were another process's until now: it had their deadlines, and knew whose devices
+        were there."""
         for session_id in await self._sessions.due():
-            session = await self._sessions.get(session_id, "")
-            self._unasked.rearm(session)
-            for turn in session.row.open:
-                self._timers.at(session_id, turn.header.turn_id, turn.header.deadline_us)
-            self.stage.inject(Item(session_id, Due("none"), sealed=False))
+            if ownership := self._ownership(session_id):
+                session = await self._sessions.get(session_id, "", ownership)
+                self._unasked.rearm(session)
+                for turn in session.row.open:
+                    self._timers.at(session_id, turn.header.turn_id, turn.header.deadline_us)
+                self.stage.inject(Item(session_id, Due("none"), sealed=False))
         self._unasked.attached.clear()
         self._parts.bus.append([record_of(event, self._parts.sealing.seal) for event in roll_calls()])
-        self._timers.arm()
+
+    def _ownership(self, session_id: str) -> int:
+        topic = topic_of(SessionEvent)
+        return self.stage.ownership(topic.name, partition_of(session_id.encode(), topic.partitions))
 
     async def _accepted(self, session: Session, event: Any) -> None:
         turn = await self._turns.open(session, event.header)

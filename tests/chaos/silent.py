@@ -1,6 +1,7 @@
-"""What the log and the devices hold of a turn whose device was not told its end: for whoever looks for the cause."""
+"""What the log and the devices hold of a turn that has no end, or whose device was not told it: for whoever looks for
+the cause."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from parlance.events import kind
 from tests.chaos.evidence import Evidence
@@ -18,7 +19,12 @@ def stories(found: Evidence, talkers: Iterable[Talker]) -> list[str]:
     for talker in talkers:
         for asked in talker.asked:
             if not asked.over:
-                made += [f"{asked.session} was not told: {_asked(talker, asked)}", *_facts(found, asked)]
+                told = f"{asked.session} was not told: {_asked(talker, asked)}"
+                made += [told, *_facts(found, asked.ids, asked.session, asked.sent_us)]
+    for turn_id in found.unended():
+        first = min(found.turns[turn_id].facts, key=lambda f: f.ts_us)
+        session = first.event.header.session_id
+        made += [f"a turn of {session} has no end", *_facts(found, [turn_id], session, first.ts_us)]
     return made
 
 
@@ -33,20 +39,18 @@ def _asked(talker: Talker, asked: Asked) -> str:
     )
 
 
-def _facts(found: Evidence, asked: Asked) -> Iterator[str]:
-    facts = [fact for i in asked.ids if i in found.turns for fact in found.turns[i].facts]
-    facts += [fact for turn in found.turns.values() for fact in turn.facts if _moves(fact, asked)]
+def _facts(found: Evidence, ids: Sequence[str], session: str, since_us: int) -> Iterator[str]:
+    facts = [fact for i in ids if i in found.turns for fact in found.turns[i].facts]
+    facts += [f for turn in found.turns.values() for f in turn.facts if _moves(f, session, since_us)]
     for fact in sorted(facts, key=lambda f: f.ts_us):
         header = fact.event.header
-        after_s = (fact.ts_us - asked.sent_us) / 1e6
         yield (
-            f"  {after_s:8.3f} s  {fact.topic:11} {kind(fact.event):12} turn {header.turn_id[:8] or '-':8} "
-            f"device {header.device_id[:8] or '-':8} reply {header.reply_partition}"
+            f"  {(fact.ts_us - since_us) / 1e6:8.3f} s  {fact.topic:11} {kind(fact.event):12} "
+            f"turn {header.turn_id[:8] or '-':8} device {header.device_id[:8] or '-':8} reply {header.reply_partition}"
         )
 
 
-def _moves(fact: Fact, asked: Asked) -> bool:
-    """Of this device's session, or a gateway that starts."""
-    name = kind(fact.event)
-    mine = fact.event.header.session_id in ("", asked.session)
-    return name in _MOVES and mine and abs(fact.ts_us - asked.sent_us) < _NEAR_US
+def _moves(fact: Fact, session: str, since_us: int) -> bool:
+    """Of this session's devices, or a gateway that starts."""
+    mine = fact.event.header.session_id in ("", session)
+    return kind(fact.event) in _MOVES and mine and abs(fact.ts_us - since_us) < _NEAR_US

@@ -63,6 +63,24 @@ async def test_work_in_hand_outlives_a_rebalance_where_its_partition_stays(group
     await _until_committed(group, {(t.name, p): 1 for t in group.topics for p in kept})
 
 
+async def test_whoever_is_given_what_another_member_had_is_told(group: Group) -> None:
+    """And nobody whose partitions stay."""
+    one, two = await group.join(), await group.join()
+    await group.shared(2, 2)
+    told: list[str] = []
+    one.sub.when_given(lambda: told.append("one"))
+    two.sub.when_given(lambda: told.append("two"))
+    three = await group.join()
+    await until(lambda: bool(three.holds(group.topics[0].name)))
+    told_then = list(told)
+    before = one.holds(group.topics[0].name), two.holds(group.topics[0].name)
+    await group.leave(three)
+    await group.shared(2, 2)
+    gained = (one.holds(group.topics[0].name) - before[0], two.holds(group.topics[0].name) - before[1])
+    now = told[len(told_then) :]
+    assert ("one" in now, "two" in now) == (bool(gained[0]), bool(gained[1])) and any(gained)
+
+
 async def test_a_late_commit_of_what_another_member_has_now_is_dropped(group: Group) -> None:
     one = await group.join()
     one.bus.append(to_all(group.topics, b"in hand"))

@@ -130,6 +130,7 @@ class SimSubscription:
         self._paused = self._stopped = False
         self._to_commit: dict[tuple[str, int], tuple[int, int]] = {}
         self._waiters: list[tuple[asyncio.Future[None], dict[tuple[str, int], int]]] = []
+        self.given: Callable[[], None] = lambda: None
         if group is not None:
             self._world.members[group] = self
         self._world.subscriptions.append(self)
@@ -195,6 +196,18 @@ class SimSubscription:
 
     def ownership(self, topic: str, partition: int) -> int:
         return self._ownership.get((topic, partition), 0)
+
+    def when_given(self, call: Callable[[], None]) -> None:
+        """Whoever subscribes has all of it, until it is replaced."""
+        self.given = call
+
+    def take_over(self) -> None:
+        """The group gives it all of its partitions again; another one had them."""
+        self._world.members[str(self._group)] = self
+        for place in self._next:
+            self._next[place] = self._begin(place, None)
+            self.notify(*place)
+        self.given()
 
     def pause(self) -> None:
         self._paused = True

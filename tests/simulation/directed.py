@@ -137,6 +137,21 @@ async def dialogue_alone_starts_anew(run: Run) -> None:
     run.stack.start("dialogue")
 
 
+async def dialogue_is_given_a_session(run: Run) -> None:
+    """Another dialogue had a session when a device of it came and set a timer. It dies, and the one before, which runs
+    all the time, is given the session; the timer goes off."""
+    world, stack = run.world, run.stack
+    first, second = world.members["dialogue"], stack.start("dialogue")
+    other = Client(stack, "s1", "d1", mute=False)
+    run.clients.append(other)
+    other.connect()
+    await asyncio.sleep(0.5)
+    other.say("timer 2")
+    await until(run, "session.v1", "heard")
+    world.kill(second)
+    first.take_over()
+
+
 def bodies(run: Run, topic: str, kind: str) -> list[Any]:
     places = [place for place in run.world.log if place[0] == topic]
     events = [parse(topic, written.record.value) for place in places for written in run.world.log[place]]

@@ -1,5 +1,6 @@
 """The rules of the turn contract, each of which can be switched off to see whether it is needed."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from unittest import mock
 from parlance import ids
 from parlance.answers import Answers
 from parlance.rpc import Call
+from parlance.stage_taking import Taking
 from parlance.v1.reply_pb2 import Inputs, SettledCall, Settlement
 from parlance.v1.turn_pb2 import End
 from services.actions.service import ActionsService
@@ -35,6 +37,7 @@ RULES: dict[str, str] = {
     "snapshot": "handled again, a turn begins from the state that it began with",
     "acts_named": "the row durably names an act before it is asked for",
     "roll_call": "dialogue asks, when it begins, who is there",
+    "taking_over": "who is given a session makes up for what its owner before had in memory alone",
     "question_once": "a question is used once, by the turn that the row names before its handler begins",
     "heard_kept": "what was heard of a turn that is still open in the row is kept until its end",
 }
@@ -200,6 +203,13 @@ def _roll_call() -> list[Any]:
     return [mock.patch.object(dialogue, "roll_calls", lambda: [])]
 
 
+def _taking_over() -> list[Any]:
+    async def never(self: Taking) -> None:
+        await asyncio.Event().wait()
+
+    return [mock.patch.object(Taking, "run", never)]
+
+
 _PATCHES: dict[str, Callable[[], list[Any]]] = {
     "any_event_opens": _any_event_opens,
     "derived_ids": _derived_ids,
@@ -213,6 +223,7 @@ _PATCHES: dict[str, Callable[[], list[Any]]] = {
     "snapshot": _snapshot,
     "acts_named": _acts_named,
     "roll_call": _roll_call,
+    "taking_over": _taking_over,
     "question_once": _question_once,
     "heard_kept": _heard_kept,
 }

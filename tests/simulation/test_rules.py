@@ -26,6 +26,7 @@ DIRECTED = [
     ("durable_turns", directed.sound_is_lost, {"failed": 1}, {}),
     ("snapshot", directed.state_changes_under_a_turn, {"answered": 2}, {"answered": 1, "failed": 1}),
     ("fenced_offsets", directed.late_commit, {"answered": 1}, {"failed": 1}),
+    ("taking_over", directed.dialogue_is_given_a_session, {"answered": 2}, {"answered": 1, "failed": 1}),
     ("roll_call", directed.dialogue_alone_starts_anew, {"answered": 2}, {"answered": 1, "failed": 1}),
 ]
 # A rule, a scenario, and what is wrong without it.

@@ -39,11 +39,14 @@ class Scene:
     kinds: frozenset[str] | None = None
     # What the work of turns whose text is "later" must become durable by.
     durable: "asyncio.Future[int] | None" = None
+    # How many records had been delivered each time that something was taken over; so many of them fail.
+    taken: list[int] = field(default_factory=list)
+    taken_fails: int = 0
 
     def __post_init__(self) -> None:
         self.world.faulty = False
         self.bus = SimBus(Writer(self.world, Life("intent", 0)))
-        work = Work(self._process, self._failed, _cuts, kinds=self.kinds, max_in_flight=4)
+        work = Work(self._process, self._failed, _cuts, taken_over=self._taken_over, kinds=self.kinds, max_in_flight=4)
         self.stage = Stage("intent", self.bus, self.world.sealing, work)
 
     def play(self, script: Callable[["Scene"], Awaitable[None]]) -> "Scene":
@@ -71,6 +74,7 @@ class Scene:
             subscription._ownership[place] += 1
             subscription._next[place] = 0
             subscription.notify(*place)
+        subscription.given()
 
     async def _process(self, item: Item) -> None:
         turn = item.event.header.turn_id
@@ -90,6 +94,12 @@ class Scene:
         if text == "later":
             item.durable = self.durable = asyncio.get_running_loop().create_future()
         self.log.append(f"{turn} ends")
+
+    async def _taken_over(self) -> None:
+        subscription: Any = self.stage._subscription
+        self.taken.append(sum(subscription._next.values()))
+        if len(self.taken) <= self.taken_fails:
+            raise Unavailable("no store")
 
     async def _failed(self, item: Item, error: ParlanceError) -> None:
         self.log.append(f"{item.event.header.turn_id} failed: {error.message}")
