@@ -189,7 +189,7 @@ class KafkaBus:
             elif not self._silent_since:
                 self._silent_since = asked
                 logger.warning("%s", self.failed)
-            self._sender.expire()
+            self._sender.look()
 
     async def _answers(self) -> bool:
         client = self._sender.client

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
 
-from parlance import kafka_handshake, tls
+from parlance import kafka_handshake, kafka_lost, tls
 from parlance.bus import Record
 from parlance.errors import NotYet, Unavailable
 from parlance.events import TopicInfo
@@ -156,13 +156,14 @@ def heed_refusals(client: Any) -> None:
 
 async def closed(client: Any) -> None:
     """Stops a client; what it cannot say to a broker that is away is left unsaid."""
+    kafka_lost.bury(client)
     try:
         async with asyncio.timeout(LEAVE_S):
             await client.stop()
     except BaseException as exc:
-        inner: Any = client._client if isinstance(client, AIOKafkaConsumer) else client.client
-        await inner.close()
-        if not isinstance(exc, KafkaError | OSError | TimeoutError) and not _is_its_own(exc):
+        await kafka_lost.inner_of(client).close()
+        # A task of its own that has died raises again whatever it died of.
+        if not isinstance(exc, Exception) and not _is_its_own(exc):
             raise
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from parlance import kafka_lost
 from parlance.bus import Record
 from parlance.errors import Unavailable
 from parlance.events import TopicInfo
@@ -76,6 +77,8 @@ class Reader:
     async def _ready(self, topics: Iterable[TopicInfo]) -> AsyncGenerator[Any, None]:
         async with self._lock, explained(self._address):
             try:
+                if self._client is not None and kafka_lost.died(self._client):
+                    await self._close()
                 if self._client is None:
                     client = consumer(self._address, None, fetch_wait_ms=_FETCH_WAIT_MS)
                     self._client = await started(client, self._address)

@@ -13,15 +13,10 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from parlance import kafka_lost
 from parlance.bus import Out, Record
 from parlance.errors import ParlanceError, Unavailable
-from parlance.kafka_address import (
-    HELD_BYTES,
-    HELD_EVENTS,
-    PUBLISH_S,
-    RETRY_S,
-    Address,
-)
+from parlance.kafka_address import CONNECT_S, HELD_BYTES, HELD_EVENTS, PUBLISH_S, RETRY_S, Address
 from parlance.kafka_client import REFUSED, closed, producer, started
 from parlance.kafka_entry import Entry, size_of
 from parlance.kafka_kept import Kept
@@ -29,8 +24,8 @@ from parlance.kafka_lazy import Lazy
 
 
 class Sender:
-    """`run` is a task of the bus. `check(topic)` returns once the topic may be written to; `known`: where it has
-    said so. `stamped` is told each record's stamp, and when it was sent at the earliest."""
+    """`run` is a task of the bus. `check(topic)` returns once it may be written to; `known`: where that was so before.
+    `stamped` is told each record's stamp, and when it was sent at the earliest."""
 
     def __init__(
         self,
@@ -150,7 +145,8 @@ class Sender:
                 self._kept.end(entry)
                 return True
             await self._check(entry.out.topic)
-            sent = await self._send(entry.out)
+            async with asyncio.timeout(CONNECT_S):
+                sent = await self._send(entry.out)
         except (KafkaError, OSError, TimeoutError, ParlanceError):
             return False
         sent.add_done_callback(partial(self._sent, entry, self.client))
@@ -224,8 +220,11 @@ class Sender:
         self._broken = False
         self._queue = deque(entry for entry in self._kept.entries if not entry.done)
 
-    def expire(self) -> None:
-        """Tells those who wait for an acknowledgement that none has come. What has not left yet never does."""
+    def look(self) -> None:
+        """Takes another client where this one has died. Tells those who wait that no acknowledgement has come; what has
+        not left yet never does."""
+        if self.client is not None and kafka_lost.died(self.client):
+            self._break()
         now = self._loop.time()
         for entry in list(self._kept.entries):
             late = entry.future is not None and not entry.patient and now - entry.at >= PUBLISH_S
@@ -245,4 +244,5 @@ class Sender:
     async def _drop(self) -> None:
         client, self.client = self.client, None
         if client is not None:
+            kafka_lost.bury(client)
             await (client.abandon() if self._kept.events else closed(client))

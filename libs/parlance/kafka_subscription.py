@@ -12,8 +12,9 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from parlance import kafka_lost
 from parlance.bus import Deliver, Record
-from parlance.errors import ParlanceError, Unavailable
+from parlance.errors import Unavailable
 from parlance.kafka_address import LEAVE_S, RETRY_S
 from parlance.kafka_client import closed, consumer, heed_refusals, started
 from parlance.kafka_commits import Commits
@@ -38,6 +39,7 @@ class KafkaSubscription:
         self._consumer: Any = None
         self._feed: Feed | None = None  # while there is a consumer
         self._next: dict[Place, int] = {}
+        self._begins: dict[Place, int] = {}  # without a group
         # Of who waits to be caught up since before it was open: the ends that are found then are theirs.
         self._goals: list[dict[Place, int]] = []
         self._revocations = 0
@@ -47,7 +49,7 @@ class KafkaSubscription:
         self._holding = self._cut = False
         self._given: Callable[[], None] = lambda: None
         self._tasks = list[asyncio.Task[None]]()
-        if wanted.group is None and wanted.from_us is None:
+        if not wanted.at_once:
             plumbing.after_appends(self._open)
 
     def start(self, spawn: Callable[[Any], "asyncio.Task[None]"]) -> None:
@@ -114,22 +116,17 @@ class KafkaSubscription:
     async def _run(self) -> None:
         while not self._cut:
             try:
-                if self.wanted.group is not None or self.wanted.from_us is not None:
+                if self.wanted.at_once or self._opened.is_set():
                     await self._open()
                 await self._opened.wait()
                 while not self._cut:
                     await self._once()
-            except (KafkaError, OSError, TimeoutError, ParlanceError) as exc:
+            except Exception as exc:  # whatever the client has met: it is told, and another one goes on
                 self._trouble = f"reading from Kafka at {self._plumbing.address} failed ({type(exc).__name__}): {exc}"
                 await asyncio.sleep(RETRY_S)
-                await self._again(exc)
-
-    async def _again(self, exc: Exception) -> None:
-        """Where the client itself is of no use any more, a new one goes on."""
-        if self._consumer is None or self.wanted.group is None:
-            return
-        self._on_revoked()
-        await self._close()
+                if self._consumer is not None:
+                    self._on_revoked()
+                    await self._close()
 
     async def _close(self) -> None:
         feed, self._consumer, self._feed = self._feed, None, None
@@ -151,8 +148,9 @@ class KafkaSubscription:
                 heed_refusals(client)
                 client.subscribe(list(self.wanted.topics), listener=Listener(self._on_revoked, self._on_assigned))
             else:
-                begins, ends = await places_of(client, self.wanted)
-                self._feed.begin(begins)
+                reached = self._begins | self._next
+                self._begins, ends = await places_of(client, self.wanted, reached)
+                self._feed.begin(self._begins)
                 for goals in self._goals:
                     goals |= ends
                 self._goals = []
@@ -167,6 +165,8 @@ class KafkaSubscription:
         await self._flowing.wait()
         assert self._feed is not None
         batches = await self._feed.take()
+        if not batches and (why := kafka_lost.died(self._consumer)):
+            raise Unavailable(why)
         self._trouble = ""
         self._moved.set()
         if not batches:

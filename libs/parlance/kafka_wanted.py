@@ -1,6 +1,6 @@
 """What a subscription reads, where it begins, and how it is told that its group shares out anew."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,11 @@ class Wanted:
     places: tuple[Place, ...]
     from_us: int | None
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it begins at a place that stands in the log already, whatever is appended meanwhile."""
+        return self.group is not None or self.from_us is not None
+
 
 @dataclass(slots=True)
 class Plumbing:
@@ -35,9 +40,12 @@ class Plumbing:
     stopped: Callable[[Any], None]
 
 
-async def places_of(client: Any, wanted: Wanted) -> tuple[dict[Place, int], dict[Place, int]]:
-    """Takes the places; where it was asked to begin, and where they end now. Nothing is fetched meanwhile: the broker
-    answers in order, and what is asked after a fetch of nothing waits as long as that does."""
+async def places_of(
+    client: Any, wanted: Wanted, reached: Mapping[Place, int]
+) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Takes the places; where it is to begin (`reached`: where a client before this one was), and where they end now.
+    Nothing is fetched meanwhile: the broker answers in order, and what is asked after a fetch of nothing waits as long
+    as that does."""
     places = [TopicPartition(*place) for place in wanted.places]
     client.assign(places)
     client.pause(*places)
@@ -46,6 +54,7 @@ async def places_of(client: Any, wanted: Wanted) -> tuple[dict[Place, int], dict
     if wanted.from_us is not None:
         found = await client.offsets_for_times(dict.fromkeys(places, -(-wanted.from_us // 1000)))
         begins |= {place: at.offset for place, at in found.items() if at is not None}
+    begins |= {TopicPartition(*place): offset for place, offset in reached.items()}
     for place in places:
         client.seek(place, begins[place])
     return _plain(begins), _plain(ends)

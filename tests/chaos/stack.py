@@ -25,6 +25,8 @@ from tests.processes import Process, Processes
 _LOOK_S = 0.25
 # All of them start at once, on few cores.
 READY_S = 180.0
+# Of a test: it ends before pytest ends it, which would leave its processes to the tests that follow.
+LIMIT_S = 540.0
 # The voice: a tone of this length. What is said, whatever sounds.
 TONE_MS_PER_CHAR = 4
 SPOKEN = "set a timer for 5 hours"
@@ -139,6 +141,10 @@ async def stack(
             await _route(broker.url)
             await asyncio.gather(*(all_.restart(name) for name in made.all))
             yield all_
+        except BaseException:
+            for name, process in made.all.items():
+                print(f"the last words of {name}: {process.log[-600:]}")
+            raise
         finally:
             await _end(all_)
 

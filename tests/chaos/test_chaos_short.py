@@ -1,5 +1,6 @@
 """A minute of chaos: one fault of each kind that matters most, a few kill points."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tests.chaos import report
 from tests.chaos.faults import Fault
 from tests.chaos.kill_points import WAYS, judged, walk
 from tests.chaos.run import Plan
-from tests.chaos.stack import stack
+from tests.chaos.stack import LIMIT_S, stack
 from tests.chaos.whole import run
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -27,7 +28,8 @@ FAULTS = [
 @pytest.mark.timeout(600)
 async def test_after_a_minute_of_faults_every_turn_has_one_true_end(tmp_path: Path) -> None:
     plan = Plan(SEED, turns=40, seconds=25.0, sessions=5, faults=FAULTS, counts={"gateway": 2}, measure=False)
-    result = await run(plan, tmp_path)
+    async with asyncio.timeout(LIMIT_S):
+        result = await run(plan, tmp_path)
     print(report.table(result))
     assert result.problems == []
     assert [o.fault for o in result.outages] == FAULTS and result.outcomes["answered"] >= 15
@@ -36,7 +38,7 @@ async def test_after_a_minute_of_faults_every_turn_has_one_true_end(tmp_path: Pa
 @pytest.mark.timeout(600)
 async def test_where_a_process_dies_in_a_turn_its_end_comes_once_and_its_effect_once(tmp_path: Path) -> None:
     """A handful of points; all of them: python -m tests.chaos.kill_points."""
-    async with stack(tmp_path, {}) as running:
+    async with asyncio.timeout(LIMIT_S), stack(tmp_path, {}) as running:
         made = await walk(running, WAYS["dialogue"], [4, 12, 20, 28])
         made += await walk(running, WAYS["actions"], [2, 4, 6])
         made += await walk(running, WAYS["fired"], [2, 10])

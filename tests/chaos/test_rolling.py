@@ -1,5 +1,6 @@
 """Every service is restarted under load, one process after the other, also from the version before: no turn fails."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.chaos.judge import judge, what_was_told_is_true
 from tests.chaos.rolling import failed, story, under_load
 from tests.chaos.run import Plan, Result, settle, talking
-from tests.chaos.stack import Stack, replicas, stack
+from tests.chaos.stack import LIMIT_S, Stack, replicas, stack
 from tests.processes import SERVICES
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -30,7 +31,7 @@ async def _right(running: Stack, result: Result, away: dict[str, float]) -> None
 @pytest.mark.timeout(600)
 async def test_a_rolling_restart_of_every_service_fails_no_turn(tmp_path: Path) -> None:
     """Two of each; of those whose rows are a file, one, for which the others wait."""
-    async with stack(tmp_path, TWICE) as running, talking(running, 4) as talkers:
+    async with asyncio.timeout(LIMIT_S), stack(tmp_path, TWICE) as running, talking(running, 4) as talkers:
         result = Result(Plan(0), talkers)
         names = [name for service in SERVICES for name, p in running.processes.all.items() if p.service == service]
         away = await under_load(running, talkers, [(name, None) for name in names])
@@ -61,7 +62,7 @@ async def test_services_of_the_version_before_are_replaced_under_load_and_no_tur
     old = _before(tmp_path / "before")
     names = ["dialogue", *(name for name in SERVICES if name not in ("gateway", "dialogue", "ledger"))]
     mixed = stack(tmp_path / "run", {"gateway": 2}, dict.fromkeys(names, old))
-    async with mixed as running, talking(running, 4) as talkers:
+    async with asyncio.timeout(LIMIT_S), mixed as running, talking(running, 4) as talkers:
         result = Result(Plan(0), talkers)
         away = await under_load(running, talkers, [(name, ROOT) for name in names])
         await _right(running, result, away)

@@ -56,7 +56,7 @@ def _full_and_back(platform: Platform, broker: MavenBroker, junk: Path) -> None:
     assert all(t["outcome"] for t in turns), "each that was taken has its one end"
     for turn in turns:
         assert said.count(turn["text"].split()[1]) == (turn["outcome"] == "answered"), (turn, said)
-    assert platform.end() == 0 and "Traceback" not in platform.log
+    assert platform.end() == 0 and "Traceback" not in platform.log, platform.log
 
 
 def _until_it_works(platform: Platform) -> None:

@@ -20,6 +20,7 @@ class Client:
     """Takes records while `room` is set, and acknowledges each in the loop's next turn."""
 
     def __init__(self) -> None:
+        self.client = SimpleNamespace(_sync_task=None)
         self.taken: list[bytes] = []
         self.room = asyncio.Event()
         self.room.set()
