@@ -34,4 +34,4 @@ class Client:
 
     def converse(self, requests: AsyncIterator[ConverseRequest]) -> AsyncGenerator[ConverseResponse, None]:
         """One conversation; the first request is hello."""
-        return self._carrier.ask("Gateway.Converse", requests, Call("", Header()))  # type: ignore[return-value]
+        return self._carrier.ask("Gateway.Converse", requests, Call("", Header()))  # type: ignore[return-value] # it answers so alone

@@ -109,7 +109,7 @@ class AccessRules:
         raise Unavailable(f"Kafka at {self._address} did not take a rule: {message or for_code(code).__name__}")
 
 
-class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
+class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc] # aiokafka has no types
     """Many in one request, which aiokafka's own does not do."""
 
     API_KEY = CreateAclsRequest_v1.API_KEY
@@ -121,7 +121,7 @@ class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
         return request([_filter(rule) for rule in self._wanted])
 
 
-class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc] # aiokafka has no types
     """Each filter fits one rule only."""
 
     API_KEY = DeleteAclsRequest_v1.API_KEY

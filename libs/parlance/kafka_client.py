@@ -52,7 +52,7 @@ def security(address: Address) -> dict[str, Any]:
     return {"security_protocol": "SSL", "ssl_context": tls.context(address.tls)}
 
 
-class Producer(AIOKafkaProducer):  # type: ignore[misc]
+class Producer(AIOKafkaProducer):  # type: ignore[misc] # aiokafka has no types
     async def abandon(self) -> None:
         """Ends it without its records: its own stop would wait for them, for ever where the broker is away."""
         self._closed = True

@@ -64,7 +64,7 @@ def _plain(offsets: dict[Any, int]) -> dict[Place, int]:
     return {(at.topic, at.partition): offset for at, offset in offsets.items()}
 
 
-class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """Both return at once: while one member thinks, all of the group stand still."""
 
     def __init__(self, revoked: Callable[[], None], assigned: Callable[[set[Any]], None]) -> None:
